@@ -1,0 +1,217 @@
+"""The mechanism under every job: plan tasks, run the pending ones as a Beam pipeline, gather what they made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import apache_beam as beam
+
+from pipeline import manifests, progress, storage
+from pipeline.config import CorpusConfig
+from pipeline.corpus import Corpus
+from pipeline.errors import GristmillError, as_marked, from_marked
+from pipeline.manifests import Outcome, Receipt
+from pipeline.runners import runner_and_options, workers_of
+from pipeline.storage import StoredFile
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit of work that is done whole or not at all.
+
+    ``arguments`` (JSON) go to the job's work function; ``inputs`` are the files it reads, whose checksums are part of
+    its fingerprint; ``bytes`` of text it will read, for the progress bar.
+    """
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    inputs: tuple[StoredFile, ...] = ()
+    bytes: int = 0
+
+
+Work = Callable[[Task, dict[str, Any], Corpus], Outcome]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A Beam job over tasks.
+
+    Attributes:
+        name: for messages and the manifest.
+        folder: stage folder below the output folder; holds the manifest.
+        beside: further folders that the job's files lie in.
+        version: raised whenever the same inputs and settings give other bytes.
+        settings: the part of the config that the outputs depend on, as JSON.
+        plan: the tasks, in a fixed order.
+        work: does one task on a worker. Unused when ``expand`` is given.
+        expand: wires pending tasks into Beam where the work is more than one function a task; yields (task, outcome).
+        summarise: counts and details of the manifest from all outcomes, in the order of the tasks.
+    """
+
+    name: str
+    folder: str
+    version: int
+    settings: Callable[[CorpusConfig], dict[str, Any]]
+    plan: Callable[[Corpus], list[Task]]
+    work: Work | None = None
+    beside: tuple[str, ...] = ()
+    expand: Callable[[beam.Pipeline, list[Task], dict[str, Any], Corpus], beam.PCollection] | None = None
+    summarise: Callable[[Corpus, list[Outcome]], tuple[dict[str, int], dict[str, Any]]] = lambda corpus, outcomes: (
+        manifests.add_counts([outcome.counts for outcome in outcomes]),
+        {},
+    )
+
+
+def run(job: Job, corpus: Corpus) -> bool:
+    """Brings a job's folder up to date.
+
+    Returns:
+        False when everything was done already.
+
+    Raises:
+        GristmillError: with the one line a person needs; finished tasks stay finished.
+    """
+    folder = corpus.folder(job.folder)
+    settings = job.settings(corpus.config)
+    tasks = job.plan(corpus)
+    fingerprints = {task.name: _fingerprint(job, settings, task) for task in tasks}
+    whole = manifests.fingerprint(job.name, job.version, settings, fingerprints)
+    manifest = manifests.read_manifest(folder)
+    present = {
+        f"{name}/{path}": size
+        for name in (job.folder, *job.beside)
+        for path, size in storage.list_files(corpus.folder(name)).items()
+    }
+
+    def stands(receipt: Receipt) -> bool:
+        files_lie_there = all(present.get(file.path) == file.bytes for file in receipt.outcome.files)
+        return receipt.fingerprint == fingerprints.get(receipt.task) and files_lie_there
+
+    receipts = {name: receipt for name, receipt in manifests.known_receipts(folder).items() if stands(receipt)}
+    pending = [task for task in tasks if task.name not in receipts]
+    if manifest and manifest.get("complete") and manifest["fingerprint"] == whole and not pending:
+        return False
+
+    # From here on the folder is in motion: only tasks that stay valid are remembered, in case this run is killed too.
+    kept = [receipts[task.name].to_json() for task in tasks if task.name in receipts]
+    storage.write_json(storage.join(folder, manifests.MANIFEST), {"stage": job.name, "complete": False, "tasks": kept})
+    manifests.delete_receipts(folder)
+    progress.start(job.name, len(pending), sum(task.bytes for task in pending))
+    started = time.monotonic()
+    if pending:
+        _run_pipeline(job, pending, settings, fingerprints, corpus)
+    receipts |= manifests.known_receipts(folder)
+    lost = [task.name for task in tasks if task.name not in receipts]
+    if lost:
+        raise GristmillError(f"{job.name}: {len(lost)} tasks left no receipt ({lost[0]}, …): run again")
+    _delete_strays(job, corpus, [receipts[task.name] for task in tasks], present)
+    outcomes = [receipts[task.name].outcome for task in tasks]
+    counts, details = job.summarise(corpus, outcomes)
+    storage.write_json(
+        storage.join(folder, manifests.MANIFEST),
+        {
+            "stage": job.name,
+            "complete": True,
+            "fingerprint": whole,
+            "version": manifests.code_version(),
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - started, 3),
+            "tasks_run": len(pending),
+            "workers": workers_of(corpus.config.engine),
+            "settings": settings,
+            "counts": counts,
+            "details": details,
+            "files": [file._asdict() for outcome in outcomes for file in outcome.files],
+            "tasks": [receipts[task.name].to_json() for task in tasks],
+        },
+    )
+    manifests.delete_receipts(folder)
+    return True
+
+
+def _fingerprint(job: Job, settings: dict[str, Any], task: Task) -> str:
+    inputs = [(file.path, file.sha256) for file in task.inputs]
+    return manifests.fingerprint(job.name, job.version, settings, task.name, task.arguments, inputs)
+
+
+def _delete_strays(job: Job, corpus: Corpus, receipts: list[Receipt], present: dict[str, int]) -> None:
+    """Deletes files of tasks that are no longer planned, and what a killed run left half-written."""
+    made = {file.path for receipt in receipts for file in receipt.outcome.files}
+    own = (f"{job.folder}/{manifests.MANIFEST}", f"{job.folder}/{manifests.RECEIPTS}/")
+    storage.delete([corpus.path(path) for path in present if path not in made and not path.startswith(own)])
+
+
+def _run_pipeline(
+    job: Job, pending: list[Task], settings: dict[str, Any], fingerprints: dict[str, str], corpus: Corpus
+) -> None:
+    runner, options = runner_and_options(corpus.config.engine)
+    try:
+        with beam.Pipeline(runner=runner, options=options) as pipeline:
+            if job.expand:
+                outcomes = job.expand(pipeline, pending, settings, corpus)
+            else:
+                assert job.work is not None
+                outcomes = pipeline | job.name >> EachTask(job.work, pending, settings, corpus)
+            outcomes | "Leave receipts" >> beam.ParDo(_LeaveReceipt(corpus.folder(job.folder), fingerprints))
+    except BaseException as error:
+        told = from_marked(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+class EachTask(beam.PTransform):
+    """Runs a function once for each task, spread over the workers; yields (task name, outcome)."""
+
+    def __init__(self, work: Work, tasks: list[Task], settings: dict[str, Any], corpus: Corpus):
+        super().__init__()
+        self._work, self._tasks, self._settings, self._corpus = work, tasks, settings, corpus
+
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
+        """Tasks → spread → work."""
+        # The largest first, so that the last worker to finish has only a small one left.
+        tasks = sorted(self._tasks, key=lambda task: (-task.bytes, task.name))
+        return (
+            pipeline
+            | "Tasks" >> beam.Create(tasks)
+            | "Spread" >> beam.Reshuffle()
+            | "Work" >> beam.ParDo(_Work(self._work, self._settings, self._corpus))
+        )
+
+
+class _Work(beam.DoFn):
+    def __init__(self, work: Work, settings: dict[str, Any], corpus: Corpus):
+        self._work, self._settings, self._corpus = work, settings, corpus
+
+    def process(self, task: Task) -> Any:
+        with telling_errors():
+            outcome = self._work(task, self._settings, self._corpus)
+        progress.advance(tasks=1)
+        yield task.name, outcome
+
+
+class telling_errors:
+    """Lets an error that is meant for a person survive the runner."""
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """Replaces the error by one that carries its text in a form that can be found again."""
+        marked = as_marked(error) if error is not None else None
+        if marked is not None:
+            raise marked from error
+
+
+class _LeaveReceipt(beam.DoFn):
+    def __init__(self, folder: str, fingerprints: dict[str, str]):
+        self._folder, self._fingerprints = folder, fingerprints
+
+    def process(self, element: tuple[str, Outcome]) -> None:
+        task, outcome = element
+        with telling_errors():
+            manifests.write_receipt(self._folder, Receipt(task, self._fingerprints[task], outcome))

@@ -1,0 +1,90 @@
+"""Parts: the Parquet files of a stage, one beside each input file, read and written as record batches.
+
+A part has one name through all stages, ``dump=<dump>/part-<file index>``: what a stage says of a document lies in
+the file of that name in its own folder, in the same order of keys.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.errors import GristmillError
+
+_ROW_GROUP_BYTES = 16 << 20  # bounds the memory of a reader: it holds one row group at a time
+
+
+class PartWriter:
+    """Collects record batches into row groups of bounded size. ``rows`` counts what was written."""
+
+    def __init__(self, parquet: pq.ParquetWriter, schema: pa.Schema):
+        self._parquet = parquet
+        self._schema = schema
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_bytes = 0
+        self.rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Appends a batch; columns are put into the schema's order, and extra ones are an error."""
+        self._pending.append(batch)
+        self._pending_bytes += batch.nbytes
+        self.rows += batch.num_rows
+        if self._pending_bytes >= _ROW_GROUP_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what is pending as one row group."""
+        if self._pending:
+            table = pa.Table.from_batches(self._pending, self._schema)
+            self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
+            self._pending, self._pending_bytes = [], 0
+
+
+@contextlib.contextmanager
+def write_part(path: str, schema: pa.Schema) -> Iterator[tuple[PartWriter, storage.AtomicFile]]:
+    """Writes one part, zstd-compressed; it appears under its name only when whole."""
+    with storage.atomic_write(path) as file:
+        sink = pa.PythonFile(file.stream, mode="w")
+        with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=_dictionary_columns(schema)) as parquet:
+            writer = PartWriter(parquet, schema)
+            yield writer, file
+            writer.flush()
+
+
+def _dictionary_columns(schema: pa.Schema) -> list[str]:
+    """Columns worth a dictionary: short strings that repeat. Text, ids, keys and hashes are not."""
+    repeating = {"dump", "source", "language", "reason", "file", "rule"}
+    return [field.name for field in schema if field.name in repeating]
+
+
+def read_part(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Reads one part, one record batch a row group.
+
+    Raises:
+        GristmillError: the file is missing, damaged, or lacks a column.
+    """
+    try:
+        with storage.open_read(path) as raw:
+            file = pq.ParquetFile(raw, pre_buffer=False)
+            missing = set(columns or ()) - set(file.schema_arrow.names)
+            if missing:
+                raise GristmillError(
+                    f"{path} has no column {', '.join(sorted(missing))}; it has {', '.join(file.schema_arrow.names)}"
+                )
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group, columns=list(columns) if columns else None, use_threads=False)
+                yield from table.combine_chunks().to_batches()
+    except FileNotFoundError as error:
+        raise GristmillError(f"{path} is missing: run the stage that writes it again") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise GristmillError(f"{path} cannot be read ({error}): delete it and run again") from error
+
+
+def read_whole(path: str, columns: Sequence[str] | None = None, schema: pa.Schema | None = None) -> pa.Table:
+    """Reads a part of narrow columns at once."""
+    batches = list(read_part(path, columns))
+    return pa.Table.from_batches(batches, schema) if batches or schema else pq.read_table(path, columns=columns)

@@ -1,0 +1,133 @@
+"""``report.json``: everything the report shows, assembled from the manifests of an output folder.
+
+The result depends on the folder's content alone, so the same run gives the same report.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.report import schema
+from pipeline.report.schema import StageRun
+from pipeline.report.training_runs import read_runs
+
+# Documents removed, of those in n Common Crawl dumps deduplicated together (DeepSeek LLM, arXiv 2401.02954, table 1).
+REFERENCE_CURVE = ((1, 0.222), (2, 0.467), (6, 0.557), (12, 0.699), (16, 0.757), (22, 0.763), (41, 0.816), (91, 0.898))
+
+
+def assemble(output: str) -> dict[str, Any]:
+    """Reads an output folder, local or remote.
+
+    Returns:
+        A JSON value: ``summary`` (one number or None each), ``steps`` (documents and bytes left after each step),
+        ``stages`` (what each stage took, or why there is nothing), ``reference`` (published figures to compare with),
+        ``training`` (curves of training runs found in the folder) and one object for each stage that has run, holding its
+        counts and details by the names of its manifest; ``ingest`` to ``tokenize`` are None for those that have not.
+    """
+    runs = schema.read_stages(output)
+    report: dict[str, Any] = {
+        "name": output.rstrip("/").rsplit("/", 1)[-1],
+        "created": max((run.manifest.created for run in runs.values() if run.manifest), default=""),
+        "version": next((run.manifest.version for run in reversed(runs.values()) if run.manifest), ""),
+        "reference": {
+            "source": "DeepSeek LLM, arXiv 2401.02954, table 1",
+            "curve": [{"dumps": dumps, "share": share} for dumps, share in REFERENCE_CURVE],
+        },
+        "stages": [_stage(run) for run in runs.values()],
+        "training": read_runs(output),
+    }
+    report["steps"] = _steps(runs)
+    report["summary"] = _summary(runs, report["stages"])
+    for name, run in runs.items():
+        report[name] = run.manifest and {"counts": run.counts, **run.details.model_dump()}
+    _complete(report)
+    return report
+
+
+def _stage(run: StageRun) -> dict[str, Any]:
+    """One row of the table of stages. ``text_bytes`` is the text that went through; None where a stage reads none."""
+    row: dict[str, Any] = {"stage": run.kind.stage, "folder": run.kind.folder, "problem": run.problem}
+    if run.manifest is None:
+        return row
+    counts, seconds = run.counts, run.manifest.seconds
+    text_bytes = counts.get("text_bytes")
+    if text_bytes is None and run.kind.stage == "select" and "kept_bytes" in counts:
+        text_bytes = counts["kept_bytes"] + counts.get("removed_bytes", 0)
+    if text_bytes is None and run.kind.stage == "tokenize":
+        text_bytes = counts.get("bytes")
+    documents = counts.get("documents")
+    return row | {
+        "seconds": seconds,
+        "workers": run.manifest.workers,
+        "documents": documents,
+        "documents_per_second": documents / seconds if documents is not None and seconds else None,
+        "text_bytes": text_bytes,
+        "bytes_per_second": text_bytes / seconds if text_bytes is not None and seconds else None,
+        "written_files": len(run.manifest.files),
+        "written_bytes": sum(file.bytes for file in run.manifest.files),
+        "created": run.manifest.created,
+        "version": run.manifest.version,
+        "fingerprint": run.manifest.fingerprint,
+        "files": [file.model_dump() for file in run.manifest.files] if run.kind.stage == "tokenize" else [],
+    }
+
+
+def _steps(runs: dict[str, StageRun]) -> list[dict[str, Any]]:
+    """Documents and bytes of text left after each step that has run."""
+    ingest, cluster, select, mix, tokenize = (
+        runs[name].counts for name in ("ingest", "cluster", "select", "mix", "tokenize")
+    )
+    unique_bytes = None
+    if "text_bytes" in ingest and "removed_bytes" in cluster:
+        unique_bytes = ingest["text_bytes"] - cluster["removed_bytes"]
+    steps = (
+        ("read", "Records read", ingest.get("records"), None),
+        ("documents", "Documents", ingest.get("documents"), ingest.get("text_bytes")),
+        ("unique", "After deduplication", cluster.get("kept"), unique_bytes),
+        ("filtered", "After filters", select.get("kept"), select.get("kept_bytes")),
+        ("mixed", "In the mixture", mix.get("copies"), mix.get("bytes")),
+        ("sharded", "In the shards", tokenize.get("documents"), tokenize.get("bytes")),
+    )
+    return [
+        {"step": step, "title": title, "documents": documents, "text_bytes": text_bytes}
+        for step, title, documents, text_bytes in steps
+        if documents is not None
+    ]
+
+
+def _summary(runs: dict[str, StageRun], stages: list[dict[str, Any]]) -> dict[str, Any]:
+    ingest, cluster, select, tokenize = (runs[name].counts for name in ("ingest", "cluster", "select", "tokenize"))
+    seconds = {stage["stage"]: stage["seconds"] for stage in stages if stage.get("seconds") is not None}
+    run_seconds = sum(seconds.values()) if seconds else None
+    corpus_seconds = sum(value for stage, value in seconds.items() if stage != "tokenizer")
+    text_bytes = ingest.get("text_bytes")
+    return {
+        "records": ingest.get("records"),
+        "documents": ingest.get("documents"),
+        "kept": select.get("kept", cluster.get("kept")),
+        "text_bytes": text_bytes,
+        "tokens": tokenize.get("tokens"),
+        "removed_by_deduplication": _ratio(cluster.get("removed"), cluster.get("documents")),
+        "removed_by_filters": _ratio(select.get("removed"), select.get("documents")),
+        "rejects": ingest.get("rejects"),
+        "rejected": _ratio(ingest.get("rejects"), ingest.get("records")),
+        "bytes_per_token": _ratio(tokenize.get("bytes"), tokenize.get("tokens")),
+        "seconds": run_seconds,
+        # Training a tokenizer costs the same for any corpus and happens once, so it is left out of the rate.
+        "bytes_per_second": _ratio(text_bytes, corpus_seconds),
+        "workers": max((run.manifest.workers or 0 for run in runs.values() if run.manifest), default=0) or None,
+    }
+
+
+def _complete(report: dict[str, Any]) -> None:
+    """Fills in what follows from other fields and was left out."""
+    for point in (report["cluster"] or {}).get("curve", []):
+        if point["share"] is None:
+            point["share"] = _ratio(point["removed"], point["documents"])
+    for row in (report["tokenizer"] or {}).get("compression", []):
+        if row["bytes_per_token"] is None:
+            row["bytes_per_token"] = _ratio(row["bytes"], row["tokens"])
+
+
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    return part / whole if part is not None and whole else None

@@ -1,0 +1,289 @@
+"""What the report reads: the manifests that the stages leave in an output folder, as types.
+
+Every field has a default, because a report is also asked for of a run that stopped half way or came from an older
+version; a value of the wrong type makes that stage unreadable, which the report says, and touches no other stage.
+Unknown fields are kept and passed on to ``report.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline import storage
+
+
+class Part(BaseModel):
+    """A piece of a manifest."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class StoredFile(Part):
+    """A file a stage wrote."""
+
+    path: str
+    bytes: int = 0
+    sha256: str = ""
+    rows: int | None = None
+
+
+class Manifest(Part):
+    """What all stages say of themselves. ``seconds`` of wall time, ``created`` in ISO 8601."""
+
+    stage: str
+    fingerprint: str = ""
+    version: str = ""
+    created: str = ""
+    seconds: float | None = None
+    workers: int | None = None
+    counts: dict[str, int] = Field(default_factory=dict)
+    files: list[StoredFile] = Field(default_factory=list)
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Amount(Part):
+    """Documents and their text in bytes, of a dump, a source or a language."""
+
+    documents: int = 0
+    text_bytes: int = 0
+    rejects: int = 0
+    files: int = 0
+
+
+class Reject(Part):
+    """A record that became no document. ``offset`` in bytes of the file as it lies."""
+
+    file: str = ""
+    offset: int | None = None
+    record: int | None = None
+    reason: str = ""
+    detail: str = ""
+
+
+class IngestDetails(Part):
+    """Of stage ``ingest``."""
+
+    dumps: dict[str, Amount] = Field(default_factory=dict)
+    sources: dict[str, Amount] = Field(default_factory=dict)
+    rejects: dict[str, int] = Field(default_factory=dict)
+    reject_samples: list[Reject] = Field(default_factory=list)
+    skipped: dict[str, int] = Field(default_factory=dict)
+
+
+class Pair(Part):
+    """A candidate pair and its estimated Jaccard similarity, 0 to 1."""
+
+    left_url: str | None = None
+    right_url: str | None = None
+    jaccard: float | None = None
+
+
+class MatchDetails(Part):
+    """Of stage ``match``."""
+
+    threshold: float | None = None
+    samples: list[Pair] = Field(default_factory=list)
+
+
+class CurvePoint(Part):
+    """The first ``dumps`` dumps deduplicated together, of which ``dump`` is the last, and that dump alone. Shares 0 to 1."""
+
+    dump: str = ""
+    dumps: int
+    documents: int = 0
+    removed: int = 0
+    share: float | None = None
+    alone_removed: int | None = None
+    alone_share: float | None = None
+
+
+class Overlap(Part):
+    """``matrix[i][j]``: documents of dump i whose cluster also has a member in dump j."""
+
+    dumps: list[str] = Field(default_factory=list)
+    matrix: list[list[int]] = Field(default_factory=list)
+
+
+class LargeCluster(Part):
+    """One of the largest clusters, with URLs of some members."""
+
+    cluster: int | str = ""
+    size: int = 0
+    urls: list[str | None] = Field(default_factory=list)
+
+
+class ClusterDetails(Part):
+    """Of stage ``cluster``. ``sizes`` are pairs of cluster size and number of such clusters."""
+
+    curve: list[CurvePoint] = Field(default_factory=list)
+    overlap: Overlap = Field(default_factory=Overlap)
+    sizes: list[tuple[int, int]] = Field(default_factory=list)
+    largest: list[LargeCluster] = Field(default_factory=list)
+
+
+class AnnotateDetails(Part):
+    """Of stage ``annotate``."""
+
+    languages: dict[str, Amount] = Field(default_factory=dict)
+
+
+class Rule(Part):
+    """A filter rule: documents and bytes it was the first to remove, documents that fail it at all."""
+
+    rule: str
+    documents: int = 0
+    failing: int | None = None
+    bytes: int | None = None
+
+
+class SelectDetails(Part):
+    """Of stage ``select``. ``languages`` are those of the kept documents."""
+
+    funnel: list[Rule] = Field(default_factory=list)
+    languages: dict[str, Amount] = Field(default_factory=dict)
+
+
+class Cell(Part):
+    """One cell of the mixture: how often its documents are repeated (``epochs``)."""
+
+    source: str = ""
+    language: str | None = None
+    documents: int = 0
+    bytes_before: int = 0
+    epochs: float | None = None
+    bytes_after: int = 0
+
+
+class Shares(Part):
+    """A share of all bytes, 0 to 1, before mixing, as asked for, and as reached."""
+
+    before: float | None = None
+    target: float | None = None
+    after: float | None = None
+
+
+class MixDetails(Part):
+    """Of stage ``mix``."""
+
+    cells: list[Cell] = Field(default_factory=list)
+    sources: dict[str, Shares] = Field(default_factory=dict)
+    languages: dict[str, Shares] = Field(default_factory=dict)
+
+
+class Compression(Part):
+    """How far the tokenizer compresses one language."""
+
+    language: str = ""
+    bytes: int = 0
+    tokens: int = 0
+    bytes_per_token: float | None = None
+
+
+class TokenizerDetails(Part):
+    """Of stage ``tokenizer``. ``longest`` are tokens as text, or objects with a ``token`` or ``text`` field."""
+
+    compression: list[Compression] = Field(default_factory=list)
+    longest: list[Any] = Field(default_factory=list)
+
+
+class Tokens(Part):
+    """Documents, tokens and bytes of text of a split or a source."""
+
+    documents: int = 0
+    tokens: int = 0
+    bytes: int | None = None
+
+
+class TokenizeDetails(Part):
+    """Of stage ``tokenize``."""
+
+    splits: dict[str, Tokens] = Field(default_factory=dict)
+    sources: dict[str, Tokens] = Field(default_factory=dict)
+
+
+class StageKind(NamedTuple):
+    """A stage as it appears in an output folder: its folder, and the type of its details."""
+
+    stage: str
+    folder: str
+    details: type[Part]
+
+
+STAGES = (
+    StageKind("ingest", "documents", IngestDetails),
+    StageKind("sign", "signatures", Part),
+    StageKind("match", "candidates", MatchDetails),
+    StageKind("cluster", "clusters", ClusterDetails),
+    StageKind("annotate", "annotations", AnnotateDetails),
+    StageKind("select", "filtered", SelectDetails),
+    StageKind("mix", "mixture", MixDetails),
+    StageKind("tokenizer", "tokenizer", TokenizerDetails),
+    StageKind("tokenize", "shards", TokenizeDetails),
+)
+
+
+class StageRun(NamedTuple):
+    """What was found of a stage: a manifest and its details, or why there is none.
+
+    ``problem`` is empty, ``"not run yet"``, or says what is wrong with the manifest.
+    """
+
+    kind: StageKind
+    manifest: Manifest | None
+    details: Any
+    problem: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The stage's counts; empty when it has not run."""
+        return self.manifest.counts if self.manifest else {}
+
+
+NOT_RUN = "not run yet"
+
+
+def read_stages(output: str) -> dict[str, StageRun]:
+    """Reads the manifest of every stage below an output folder, local or remote; by name, in the pipeline's order."""
+    return {kind.stage: _read_stage(output, kind) for kind in STAGES}
+
+
+def _read_stage(output: str, kind: StageKind) -> StageRun:
+    path = storage.join(output, kind.folder, "manifest.json")
+    if not storage.exists(path):
+        return StageRun(kind, None, None, NOT_RUN)
+    try:
+        manifest = Manifest.model_validate(read_json(path))
+        return StageRun(kind, manifest, kind.details.model_validate(manifest.details), "")
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        return StageRun(kind, None, None, f"{kind.folder}/manifest.json cannot be used: {where}: {first['msg']}")
+    except (OSError, ValueError) as error:
+        return StageRun(kind, None, None, f"{kind.folder}/manifest.json cannot be read: {error}")
+
+
+def read_json(path: str) -> Any:
+    """Reads JSON that may hold anything a crawl holds; what a report cannot carry is cleaned.
+
+    Lone surrogates become ``?``, and numbers that are not finite become None, so that the result can be written as UTF-8
+    and as JSON that a browser accepts.
+    """
+    with storage.open_read(path) as file:
+        return clean(json.load(file))
+
+
+def clean(value: Any) -> Any:
+    """A JSON value without lone surrogates and without numbers that are not finite."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(key): clean(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,82 @@
+"""How alike two pages are, in plain Python: the sample's ground truth must not come out of the code that it tests."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from html.parser import HTMLParser
+
+SHINGLE = 5
+
+# A run of letters is a word, except in scripts that are written without spaces, where every character is one.
+_WORD = re.compile(r"[぀-ヿ㐀-鿿가-힣]|[^\W_぀-ヿ㐀-鿿가-힣]+")
+_BREAKING = {"p", "dl", "dt", "dd", "br", "li", "ul", "td", "tr", "table", "h1", "h2", "h3", "hr"}
+
+
+class _TextCollector(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _BREAKING:
+            self.parts.append("\n")
+
+
+def visible_text(content: str) -> str:
+    """The text of an HTML fragment that holds no scripts or styles."""
+    collector = _TextCollector()
+    collector.feed(content)
+    collector.close()
+    return "".join(collector.parts)
+
+
+def words(text: str) -> list[str]:
+    """Folded words; a character of a script without spaces is a word."""
+    return _WORD.findall(text.lower())
+
+
+def shingles(text: str) -> set[int]:
+    """Hashes of the 5-word shingles of a text (of all its words where it has fewer). For use in one process only."""
+    folded = words(text)
+    return {hash(tuple(folded[at : at + SHINGLE])) for at in range(max(1, len(folded) - SHINGLE + 1))} if folded else set()
+
+
+def jaccard(left: set[int], right: set[int]) -> float:
+    """Shared shingles over all shingles, 0 to 1."""
+    union = len(left | right)
+    return len(left & right) / union if union else 1.0
+
+
+class DistinctTexts:
+    """Accepts a text only while it is below a Jaccard similarity with every text accepted before (an inverted index)."""
+
+    def __init__(self, below: float) -> None:
+        self.below = below
+        self._holders: dict[int, list[int]] = {}
+        self._sizes: list[int] = []
+
+    def accept(self, text: str) -> bool:
+        """Add the text and return True, or return False where one like it is there."""
+        own = shingles(text)
+        if any(value >= self.below for value in self._similarities(own)):
+            return False
+        for shingle in own:
+            self._holders.setdefault(shingle, []).append(len(self._sizes))
+        self._sizes.append(len(own))
+        return True
+
+    def _similarities(self, own: set[int]) -> Iterator[float]:
+        shared: Counter[int] = Counter()
+        for shingle in own:
+            shared.update(self._holders.get(shingle, ()))
+        for index, both in shared.items():
+            yield both / (len(own) + self._sizes[index] - both)
+
+
+def distinct(texts: Iterable[str], below: float) -> list[bool]:
+    """Which of the texts are unlike every earlier one that was accepted."""
+    accepted = DistinctTexts(below)
+    return [accepted.accept(text) for text in texts]

@@ -1,0 +1,158 @@
+"""Files on local disk, ``s3://``, ``gs://`` and ``hdfs://`` through Beam's filesystems; whole or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from apache_beam.io.filesystem import CompressionTypes, MatchResult
+from apache_beam.io.filesystems import FileSystems
+
+
+class StoredFile(NamedTuple):
+    """A finished file: where it lies, its size in bytes and the hexadecimal SHA-256 of its content."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+def is_local(path: str) -> bool:
+    """Whether a path lies on this machine's own disk."""
+    return "://" not in path
+
+
+def join(folder: str, *names: str) -> str:
+    """Joins names below a folder, local or remote."""
+    return "/".join([folder.rstrip("/"), *names])
+
+
+def open_read(path: str) -> BinaryIO:
+    """Opens a file for reading as it is, without undoing a compression its name may suggest."""
+    if is_local(path):
+        return open(path, "rb")
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+class _HashingWriter(io.RawIOBase):
+    """Counts and hashes what passes through on its way to a file."""
+
+    def __init__(self, file: BinaryIO):
+        self.file = file
+        self.size = 0
+        self.hash = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.size
+
+    def write(self, data: Any) -> int:
+        self.file.write(data)
+        length = memoryview(data).nbytes
+        self.hash.update(data)
+        self.size += length
+        return length
+
+
+class AtomicFile:
+    """A file under way: write to ``stream``; after the ``with`` block ``stored`` describes it under its final name."""
+
+    def __init__(self, path: str, stream: _HashingWriter):
+        self.path = path
+        self.stream = stream
+
+    @property
+    def stored(self) -> StoredFile:
+        """The file as it now lies; valid once written."""
+        return StoredFile(self.path, self.stream.size, self.stream.hash.hexdigest())
+
+
+@contextlib.contextmanager
+def atomic_write(path: str) -> Iterator[AtomicFile]:
+    """Writes a file that appears under its name only when the block ends without an error.
+
+    Raises:
+        OSError: what the filesystem says, ``ENOSPC`` included; the temporary file is gone by then.
+    """
+    temporary = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
+    if is_local(path):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        raw: BinaryIO = open(temporary, "wb")  # noqa: SIM115 closed below, on both ways out
+    else:
+        raw = FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED)
+    file = AtomicFile(path, _HashingWriter(raw))
+    try:
+        yield file
+        if is_local(path):
+            raw.flush()
+            os.fsync(raw.fileno())
+        raw.close()
+        if is_local(path):
+            os.replace(temporary, path)
+        else:
+            FileSystems.rename([temporary], [path])
+    except BaseException as error:
+        with contextlib.suppress(Exception):
+            raw.close()
+        with contextlib.suppress(Exception):
+            delete([temporary])
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path
+        raise
+
+
+def write_json(path: str, value: Any) -> StoredFile:
+    """Writes JSON with sorted keys, so that equal values are equal bytes."""
+    with atomic_write(path) as file:
+        file.stream.write(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+    return file.stored
+
+
+def read_json(path: str) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is not JSON.
+    """
+    if not exists(path):
+        raise FileNotFoundError(path)
+    with open_read(path) as file:
+        return json.load(file)
+
+
+def exists(path: str) -> bool:
+    """Whether a file lies at the path."""
+    return os.path.exists(path) if is_local(path) else FileSystems.exists(path)
+
+
+def list_files(folder: str) -> dict[str, int]:
+    """Sizes in bytes of all files below a folder, by path relative to it; empty when there is no folder."""
+    if is_local(folder):
+        root = Path(folder)
+        return {
+            path.relative_to(root).as_posix(): path.stat().st_size for path in sorted(root.rglob("*")) if path.is_file()
+        }
+    results: list[MatchResult] = FileSystems.match([join(folder, "**")])
+    prefix = len(folder.rstrip("/")) + 1
+    return {found.path[prefix:]: found.size_in_bytes for result in results for found in result.metadata_list}
+
+
+def delete(paths: list[str]) -> None:
+    """Deletes files; those that are not there are no error."""
+    for path in paths:
+        if is_local(path):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
+    remote = [path for path in paths if not is_local(path)]
+    if remote:
+        FileSystems.delete(remote)
