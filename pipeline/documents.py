@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.corpus import RECORD_BITS
 from pipeline.errors import GristmillError
@@ -77,6 +78,13 @@ def to_rejects(batch: pa.RecordBatch, first_key: int, file: str) -> pa.RecordBat
         batch["detail"].cast(pa.string()),
     ]
     return pa.record_batch(columns, schema=REJECTS_SCHEMA)
+
+
+def by_language(language: pa.Array, text: pa.Array) -> dict[str, dict[str, int]]:
+    """Documents and bytes of text of each language in a batch."""
+    table = pa.table([language, pc.binary_length(text)], ["language", "bytes"])
+    groups = table.group_by("language").aggregate([("bytes", "sum"), ("bytes", "count")]).to_pylist()
+    return {row["language"]: {"documents": row["bytes_count"], "text_bytes": row["bytes_sum"]} for row in groups}
 
 
 def _constant(value: str, rows: int) -> pa.Array:

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
@@ -88,3 +89,8 @@ def read_whole(path: str, columns: Sequence[str] | None = None, schema: pa.Schem
     """Reads a part of narrow columns at once."""
     batches = list(read_part(path, columns))
     return pa.Table.from_batches(batches, schema) if batches or schema else pq.read_table(path, columns=columns)
+
+
+def text_bytes(column: pa.Array) -> int:
+    """Bytes of text in a string column."""
+    return pc.sum(pc.binary_length(column)).as_py() or 0

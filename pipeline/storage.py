@@ -156,3 +156,12 @@ def delete(paths: list[str]) -> None:
     remote = [path for path in paths if not is_local(path)]
     if remote:
         FileSystems.delete(remote)
+
+
+def sha256_of(path: str) -> str:
+    """SHA-256 of a file's content; an error when it cannot be read."""
+    digest = hashlib.sha256()
+    with open_read(path) as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,1 +1,1 @@
-"""The Beam jobs, one a file: each says what it reads, what it writes and how the work is spread, and computes nothing."""
+"""The Beam jobs, one a file: what each reads and writes and how the work is spread. They compute nothing."""

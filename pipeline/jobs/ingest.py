@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from typing import Any
 
+import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline import documents, manifests, progress, storage
@@ -13,8 +15,8 @@ from pipeline.corpus import Corpus, first_key, part_name
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
-from pipeline.parts import write_part
-from pipeline.sources import read_documents
+from pipeline.parts import text_bytes, write_part
+from pipeline.sources import SourceBatch, read_documents
 from pipeline.sources.paths import InputFile, expand
 
 _SAMPLES = 20
@@ -66,58 +68,62 @@ def _identity(path: str) -> storage.StoredFile:
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Reads one input file to its end, whatever is in it."""
     arguments = task.arguments
-    counts = dict.fromkeys(("documents", "rejects", "skipped", "text_bytes"), 0)
-    skipped: dict[str, int] = {}
-    reasons: dict[str, int] = {}
-    samples: list[dict[str, Any]] = []
+    tally = _Tally(arguments["path"])
     with contextlib.ExitStack() as stack:
-        out, file = stack.enter_context(
-            write_part(corpus.path(f"documents/{task.name}.parquet"), documents.SCHEMA)
-        )
-        reject_out, reject_file = stack.enter_context(
-            write_part(corpus.path(f"rejects/{task.name}.parquet"), documents.REJECTS_SCHEMA)
-        )
+        path = corpus.path(f"documents/{task.name}.parquet")
+        out, file = stack.enter_context(write_part(path, documents.SCHEMA))
+        files, rejects_out = [file], None
         for batch in read_documents(arguments["path"], arguments["format"], arguments["columns"]):
-            if batch.documents.num_rows:
-                out.write(
-                    documents.to_documents(
-                        batch.documents, arguments["first_key"], arguments["dump"], arguments["source"]
-                    )
-                )
+            kept = documents.to_documents(
+                batch.documents, arguments["first_key"], arguments["dump"], arguments["source"]
+            )
+            out.write(kept)
             if batch.rejects.num_rows:
-                reject_out.write(documents.to_rejects(batch.rejects, arguments["first_key"], arguments["path"]))
-            for row in batch.rejects.select(["record", "offset", "reason", "detail"]).to_pylist():
-                reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1
-                if len(samples) < _SAMPLES:
-                    samples.append({"file": arguments["path"], **row})
-            for kind, number in batch.skipped.items():
-                skipped[kind] = skipped.get(kind, 0) + number
-            text_bytes = sum(buffer.size for buffer in [batch.documents["text"].buffers()[2]] if buffer)
-            counts["text_bytes"] += text_bytes
-            progress.advance(batch.documents.num_rows, batch.bytes_read)
-        counts |= {"documents": out.rows, "rejects": reject_out.rows, "skipped": sum(skipped.values())}
-    counts["records"] = counts["documents"] + counts["rejects"] + counts["skipped"]
-    counts |= {"files": 1, "input_bytes": task.bytes}
-    details = {"skipped": skipped, "reasons": reasons, "samples": samples}
-    return Outcome(counts, details, (corpus.stored(file), corpus.stored(reject_file)))
+                if rejects_out is None:
+                    path = corpus.path(f"rejects/{task.name}.parquet")
+                    rejects_out, file = stack.enter_context(write_part(path, documents.REJECTS_SCHEMA))
+                    files.append(file)
+                rejects_out.write(documents.to_rejects(batch.rejects, arguments["first_key"], arguments["path"]))
+            tally.add(kept, batch)
+            progress.advance(kept.num_rows, batch.bytes_read)
+    counts = tally.counts | {"files": 1, "input_bytes": task.bytes}
+    details = {"dump": arguments["dump"], "source": arguments["source"]} | tally.details
+    return Outcome(counts, details, tuple(corpus.stored(file) for file in files))
+
+
+class _Tally:
+    """Counts of one input file. Records = documents + rejects + skipped, always."""
+
+    def __init__(self, path: str):
+        self._path = path
+        self.counts = dict.fromkeys(("records", "documents", "rejects", "skipped", "text_bytes"), 0)
+        self.details: dict[str, Any] = {"skipped": {}, "reasons": {}, "samples": []}
+
+    def add(self, kept: pa.RecordBatch, batch: SourceBatch) -> None:
+        """Adds one batch."""
+        rows = batch.rejects.select(["record", "offset", "reason", "detail"]).to_pylist()
+        reasons: dict[str, int] = dict(Counter(row["reason"] for row in rows))
+        added = {"documents": kept.num_rows, "rejects": len(rows), "skipped": sum(batch.skipped.values())}
+        added["records"] = sum(added.values())
+        added["text_bytes"] = text_bytes(kept["text"])
+        self.counts = manifests.add_counts([self.counts, added])
+        self.details["skipped"] = manifests.add_counts([self.details["skipped"], batch.skipped])
+        self.details["reasons"] = manifests.add_counts([self.details["reasons"], reasons])
+        room = _SAMPLES - len(self.details["samples"])
+        self.details["samples"] += [{"file": self._path, **row} for row in rows[:room]]
 
 
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
-    """Counts by dump and by source; rejects by reason."""
-    tasks = plan(corpus)
+    """Counts by dump and by source; rejects by reason; fails when there are too many of them."""
     counts = manifests.add_counts([outcome.counts for outcome in outcomes])
-    limit = corpus.config.ingest.max_reject_share
     details = {
-        "dumps": manifests.add_nested(
-            [{task.arguments["dump"]: outcome.counts} for task, outcome in zip(tasks, outcomes, strict=True)]
-        ),
-        "sources": manifests.add_nested(
-            [{task.arguments["source"]: outcome.counts} for task, outcome in zip(tasks, outcomes, strict=True)]
-        ),
+        "dumps": manifests.add_nested([{outcome.details["dump"]: outcome.counts} for outcome in outcomes]),
+        "sources": manifests.add_nested([{outcome.details["source"]: outcome.counts} for outcome in outcomes]),
         "rejects": manifests.add_counts([outcome.details["reasons"] for outcome in outcomes]),
         "reject_samples": [row for outcome in outcomes for row in outcome.details["samples"]][:200],
         "skipped": manifests.add_counts([outcome.details["skipped"] for outcome in outcomes]),
     }
+    limit = corpus.config.ingest.max_reject_share
     if counts["rejects"] > limit * counts["records"]:
         first = details["reject_samples"][0]
         raise GristmillError(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
-
 from dedup.minhash import MinHashSettings, schema, signatures, to_record_batch
 from pipeline import progress
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
 from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
-from pipeline.parts import read_part, write_part
+from pipeline.parts import read_part, text_bytes, write_part
 
 
 def minhash_settings(settings: dict[str, Any]) -> MinHashSettings:
@@ -39,7 +37,7 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     with write_part(corpus.path(f"signatures/{task.name}.parquet"), schema(minhash)) as (out, file):
         for batch in read_part(corpus.path(task.inputs[0].path), ["key", "text"]):
             out.write(to_record_batch(batch["key"], signatures(batch["text"], minhash)))
-            progress.advance(batch.num_rows, pa.compute.sum(pa.compute.binary_length(batch["text"])).as_py() or 0)
+            progress.advance(batch.num_rows, text_bytes(batch["text"]))
     return Outcome({"documents": out.rows, "text_bytes": task.bytes}, {}, (corpus.stored(file),))
 
 

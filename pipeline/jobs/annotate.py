@@ -1,0 +1,109 @@
+"""Documents that dedup kept → every statistic and model score, one annotation file beside each part."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pyarrow as pa
+
+from filters import statistics
+from filters.language import LanguageIdentifier
+from filters.quality import QualityModel
+from pipeline import documents, manifests, progress, storage
+from pipeline.config import CorpusConfig
+from pipeline.corpus import Corpus
+from pipeline.job import Job, Task
+from pipeline.join import matching_rows
+from pipeline.manifests import Outcome
+from pipeline.parts import read_part, read_whole, text_bytes, write_part
+
+
+def schema(with_quality: bool) -> pa.Schema:
+    """Key, language, scores, then the statistics."""
+    fields = [
+        pa.field("key", pa.uint64()),
+        pa.field("text_bytes", pa.uint64()),
+        pa.field("language", pa.string()),
+        pa.field("language_score", pa.float32()),
+    ]
+    quality = [pa.field("quality", pa.float32())] if with_quality else []
+    return pa.schema([*fields, *quality, *statistics.schema()])
+
+
+def settings_of(config: CorpusConfig) -> dict[str, Any]:
+    """What annotations depend on: the models, by content, and no threshold."""
+    quality = config.filter.quality
+    return {
+        "language_model": _content(config.filter.language.model),
+        "quality_model": [_content(quality.model), quality.label] if quality else None,
+    }
+
+
+def _content(path: str | None) -> list[str] | None:
+    return [path, storage.sha256_of(path)] if path else None
+
+
+def plan(corpus: Corpus) -> list[Task]:
+    """One task a part."""
+    clusters = {file.path.removeprefix("clusters/"): file for r in corpus.receipts("clusters") for file in r.outcome.files}
+    return [
+        Task(
+            receipt.task,
+            {},
+            (receipt.outcome.files[0], clusters[f"{receipt.task}.parquet"]),
+            receipt.outcome.counts["text_bytes"],
+        )
+        for receipt in corpus.receipts("documents")
+    ]
+
+
+def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
+    """Annotates the documents of one part that dedup kept."""
+    identifier = _identifier(settings["language_model"] and settings["language_model"][0])
+    quality = settings["quality_model"] and _quality_model(settings["quality_model"][0][0], settings["quality_model"][1])
+    form = schema(bool(quality))
+    texts, clusters = (corpus.path(file.path) for file in task.inputs)
+    kept = read_whole(clusters, ["key", "kept"])
+    kept_keys = kept.filter(kept["kept"])["key"].combine_chunks()
+    languages: dict[str, dict[str, int]] = {}
+    with write_part(corpus.path(f"annotations/{task.name}.parquet"), form) as (out, file):
+        for batch in read_part(texts, ["key", "text"]):
+            whole_bytes = text_bytes(batch["text"])
+            batch = batch.filter(matching_rows(batch["key"], kept_keys))
+            labels, scores = identifier.identify(batch["text"])
+            columns = {
+                "key": batch["key"],
+                "text_bytes": pa.compute.binary_length(batch["text"]).cast(pa.uint64()),
+                "language": labels,
+                "language_score": pa.array(scores),
+            }
+            if quality:
+                columns["quality"] = pa.array(quality.score(batch["text"]))
+            columns |= dict(zip(statistics.schema().names, statistics.statistics(batch["text"]).columns, strict=True))
+            annotated = pa.record_batch([columns[name] for name in form.names], schema=form)
+            out.write(annotated)
+            languages = manifests.add_nested([languages, documents.by_language(labels, batch["text"])])
+            progress.advance(batch.num_rows, whole_bytes)
+    counts = {"documents": out.rows, "text_bytes": sum(each["text_bytes"] for each in languages.values())}
+    return Outcome(counts, {"languages": languages}, (corpus.stored(file),))
+
+
+# A model is read once a process, not once a task; its content is part of the task's fingerprint.
+@functools.cache
+def _identifier(path: str | None) -> LanguageIdentifier:
+    return LanguageIdentifier(path)
+
+
+@functools.cache
+def _quality_model(path: str, label: str) -> QualityModel:
+    return QualityModel(path, label)
+
+
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
+    """Counts, and documents and bytes by language."""
+    languages = manifests.add_nested([outcome.details["languages"] for outcome in outcomes])
+    return manifests.add_counts([outcome.counts for outcome in outcomes]), {"languages": languages}
+
+
+JOB = Job("annotate", "annotations", 1, settings_of, plan, work, summarise=summarise)
