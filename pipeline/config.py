@@ -55,7 +55,7 @@ class Source(_Section):
         known = ["text", "id", "url", "date", "language"]
         for name in columns:
             if name not in known:
-                raise ValueError(f"`{name}` is no document field; {_nearest(name, known)}")
+                raise ValueError(f"`{name}` is no document field; {nearest(name, known)}")
         return columns
 
 
@@ -210,7 +210,7 @@ class CorpusConfig(_Section):
         names = [source.name for source in self.sources]
         for name in self.mix.sources:
             if name not in names:
-                raise ValueError(f"mix.sources.{name} is no source; {_nearest(name, names)}")
+                raise ValueError(f"mix.sources.{name} is no source; {nearest(name, names)}")
         return self
 
 
@@ -225,7 +225,7 @@ def load(path: str | Path) -> CorpusConfig:
         raw = yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError as error:
         near = [found.name for found in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        hint = f"; {_nearest(path.name, near)}" if near else ""
+        hint = f"; {nearest(path.name, near)}" if near else ""
         raise ConfigError(f"{path}: there is no such file{hint}") from error
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
@@ -241,7 +241,7 @@ def parse(raw: dict[str, Any], origin: str = "config") -> CorpusConfig:
     except ValidationError as error:
         lines = [f"{origin}: {_explain(problem)}" for problem in error.errors()]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
-    _check_presets(config, origin)
+    check_names(config, origin)
     return config
 
 
@@ -291,7 +291,7 @@ def _show_section(section: _Section, depth: int) -> list[str]:
     return lines
 
 
-def _check_presets(config: CorpusConfig, origin: str) -> None:
+def check_names(config: CorpusConfig, origin: str) -> None:
     """Refuses presets, rules and pre-tokenizers that do not exist, before anything runs."""
     from filters.presets import load_preset
     from tokenizer.pretokenizers import PRETOKENIZERS
@@ -300,7 +300,7 @@ def _check_presets(config: CorpusConfig, origin: str) -> None:
         if name not in config.filter.presets:
             raise ConfigError(
                 f"{origin}: filter.overrides.{name}: this preset is not among filter.presets; "
-                f"{_nearest(name, config.filter.presets)}"
+                f"{nearest(name, config.filter.presets)}"
             )
     for name in config.filter.presets:
         try:
@@ -310,7 +310,7 @@ def _check_presets(config: CorpusConfig, origin: str) -> None:
     if config.tokenizer.pretokenizer not in PRETOKENIZERS:
         raise ConfigError(
             f"{origin}: tokenizer.pretokenizer: `{config.tokenizer.pretokenizer}` is unknown; "
-            f"{_nearest(config.tokenizer.pretokenizer, list(PRETOKENIZERS))}"
+            f"{nearest(config.tokenizer.pretokenizer, list(PRETOKENIZERS))}"
         )
 
 
@@ -348,6 +348,7 @@ def _model_at(location: list[Any]) -> type[_Section] | None:
     return model
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def nearest(name: str, known: list[str]) -> str:
+    """A hint for a wrong name: the nearest valid one, or all of them."""
     near = difflib.get_close_matches(name, known, 1, 0.4)
     return f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known) or 'none'}"

@@ -66,21 +66,27 @@ class Job:
     )
 
 
-def run(job: Job, corpus: Corpus) -> bool:
-    """Brings a job's folder up to date.
+@dataclass(frozen=True)
+class State:
+    """Where a job stands: its tasks, what each depends on, what is done and what is not."""
 
-    Returns:
-        False when everything was done already.
+    settings: dict[str, Any]
+    tasks: list[Task]
+    fingerprints: dict[str, str]
+    receipts: dict[str, Receipt]
+    present: dict[str, int]
 
-    Raises:
-        GristmillError: with the one line a person needs; finished tasks stay finished.
-    """
-    folder = corpus.folder(job.folder)
+    @property
+    def pending(self) -> list[Task]:
+        """Tasks still to do."""
+        return [task for task in self.tasks if task.name not in self.receipts]
+
+
+def state_of(job: Job, corpus: Corpus) -> State:
+    """Plans a job and compares the plan with what lies in its folders."""
     settings = job.settings(corpus.config)
     tasks = job.plan(corpus)
     fingerprints = {task.name: _fingerprint(job, settings, task) for task in tasks}
-    whole = manifests.fingerprint(job.name, job.version, settings, fingerprints)
-    manifest = manifests.read_manifest(folder)
     present = {
         f"{name}/{path}": size
         for name in (job.folder, *job.beside)
@@ -91,25 +97,43 @@ def run(job: Job, corpus: Corpus) -> bool:
         files_lie_there = all(present.get(file.path) == file.bytes for file in receipt.outcome.files)
         return receipt.fingerprint == fingerprints.get(receipt.task) and files_lie_there
 
-    receipts = {name: receipt for name, receipt in manifests.known_receipts(folder).items() if stands(receipt)}
-    pending = [task for task in tasks if task.name not in receipts]
-    if manifest and manifest.get("complete") and manifest["fingerprint"] == whole and not pending:
+    known = manifests.known_receipts(corpus.folder(job.folder))
+    receipts = {name: receipt for name, receipt in known.items() if stands(receipt)}
+    return State(settings, tasks, fingerprints, receipts, present)
+
+
+def run(job: Job, corpus: Corpus) -> bool:
+    """Brings a job's folder up to date.
+
+    Returns:
+        False when everything was done already.
+
+    Raises:
+        GristmillError: with the one line a person needs; finished tasks stay finished.
+    """
+    folder = corpus.folder(job.folder)
+    state = state_of(job, corpus)
+    whole = manifests.fingerprint(job.name, job.version, state.settings, state.fingerprints)
+    manifest = manifests.read_manifest(folder)
+    if manifest and manifest.get("complete") and manifest["fingerprint"] == whole and not state.pending:
         return False
 
     # From here on the folder is in motion: only tasks that stay valid are remembered, in case this run is killed too.
-    kept = [receipts[task.name].to_json() for task in tasks if task.name in receipts]
-    storage.write_json(storage.join(folder, manifests.MANIFEST), {"stage": job.name, "complete": False, "tasks": kept})
+    kept = [state.receipts[task.name].to_json() for task in state.tasks if task.name in state.receipts]
+    in_motion = {"stage": job.name, "complete": False, "tasks": kept}
+    storage.write_json(storage.join(folder, manifests.MANIFEST), in_motion)
     manifests.delete_receipts(folder)
-    progress.start(job.name, len(pending), sum(task.bytes for task in pending))
+    progress.start(job.name, len(state.pending), sum(task.bytes for task in state.pending))
     started = time.monotonic()
-    if pending:
-        _run_pipeline(job, pending, settings, fingerprints, corpus)
-    receipts |= manifests.known_receipts(folder)
-    lost = [task.name for task in tasks if task.name not in receipts]
+    if state.pending:
+        _run_pipeline(job, state, corpus)
+    done = state.receipts | manifests.known_receipts(folder)
+    lost = [task.name for task in state.tasks if task.name not in done]
     if lost:
         raise GristmillError(f"{job.name}: {len(lost)} tasks left no receipt ({lost[0]}, …): run again")
-    _delete_strays(job, corpus, [receipts[task.name] for task in tasks], present)
-    outcomes = [receipts[task.name].outcome for task in tasks]
+    receipts = [done[task.name] for task in state.tasks]
+    _delete_strays(job, corpus, receipts, state.present)
+    outcomes = [receipt.outcome for receipt in receipts]
     counts, details = job.summarise(corpus, outcomes)
     storage.write_json(
         storage.join(folder, manifests.MANIFEST),
@@ -120,13 +144,13 @@ def run(job: Job, corpus: Corpus) -> bool:
             "version": manifests.code_version(),
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - started, 3),
-            "tasks_run": len(pending),
+            "tasks_run": len(state.pending),
             "workers": workers_of(corpus.config.engine),
-            "settings": settings,
+            "settings": state.settings,
             "counts": counts,
             "details": details,
             "files": [file._asdict() for outcome in outcomes for file in outcome.files],
-            "tasks": [receipts[task.name].to_json() for task in tasks],
+            "tasks": [receipt.to_json() for receipt in receipts],
         },
     )
     manifests.delete_receipts(folder)
@@ -145,18 +169,16 @@ def _delete_strays(job: Job, corpus: Corpus, receipts: list[Receipt], present: d
     storage.delete([corpus.path(path) for path in present if path not in made and not path.startswith(own)])
 
 
-def _run_pipeline(
-    job: Job, pending: list[Task], settings: dict[str, Any], fingerprints: dict[str, str], corpus: Corpus
-) -> None:
+def _run_pipeline(job: Job, state: State, corpus: Corpus) -> None:
     runner, options = runner_and_options(corpus.config.engine)
     try:
         with beam.Pipeline(runner=runner, options=options) as pipeline:
             if job.expand:
-                outcomes = job.expand(pipeline, pending, settings, corpus)
+                outcomes = job.expand(pipeline, state.pending, state.settings, corpus)
             else:
                 assert job.work is not None
-                outcomes = pipeline | job.name >> EachTask(job.work, pending, settings, corpus)
-            outcomes | "Leave receipts" >> beam.ParDo(_LeaveReceipt(corpus.folder(job.folder), fingerprints))
+                outcomes = pipeline | job.name >> EachTask(job.work, state.pending, state.settings, corpus)
+            outcomes | "Leave receipts" >> beam.ParDo(_LeaveReceipt(corpus.folder(job.folder), state.fingerprints))
     except BaseException as error:
         told = from_marked(error)
         if told is None:

@@ -46,7 +46,9 @@ def _content(path: str | None) -> list[str] | None:
 
 def plan(corpus: Corpus) -> list[Task]:
     """One task a part."""
-    clusters = {file.path.removeprefix("clusters/"): file for r in corpus.receipts("clusters") for file in r.outcome.files}
+    clusters = {
+        file.path.removeprefix("clusters/"): file for r in corpus.receipts("clusters") for file in r.outcome.files
+    }
     return [
         Task(
             receipt.task,
@@ -61,7 +63,9 @@ def plan(corpus: Corpus) -> list[Task]:
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Annotates the documents of one part that dedup kept."""
     identifier = _identifier(settings["language_model"] and settings["language_model"][0])
-    quality = settings["quality_model"] and _quality_model(settings["quality_model"][0][0], settings["quality_model"][1])
+    quality = settings["quality_model"] and _quality_model(
+        settings["quality_model"][0][0], settings["quality_model"][1]
+    )
     form = schema(bool(quality))
     texts, clusters = (corpus.path(file.path) for file in task.inputs)
     kept = read_whole(clusters, ["key", "kept"])

@@ -33,7 +33,9 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
 
 def plan(corpus: Corpus) -> list[Task]:
     """One task for all: components know no parts."""
-    inputs = [file for stage in ("signatures", "candidates") for r in corpus.receipts(stage) for file in r.outcome.files]
+    inputs = [
+        file for stage in ("signatures", "candidates") for r in corpus.receipts(stage) for file in r.outcome.files
+    ]
     parts = [receipt.task for receipt in corpus.receipts("signatures")]
     return [Task("clusters", {"parts": parts}, tuple(inputs))]
 

@@ -19,7 +19,10 @@ from tokenizer.pretokenizers import PRETOKENIZERS
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
     """What counts depend on."""
-    return {"pretokenizer": PRETOKENIZERS[config.tokenizer.pretokenizer].fingerprint, "name": config.tokenizer.pretokenizer}
+    return {
+        "pretokenizer": PRETOKENIZERS[config.tokenizer.pretokenizer].fingerprint,
+        "name": config.tokenizer.pretokenizer,
+    }
 
 
 def plan(corpus: Corpus) -> list[Task]:

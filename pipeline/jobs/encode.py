@@ -1,1 +1,1 @@
-"""Mixture → token runs: each part's documents encoded and sorted by the shuffle's hash, ready to be merged into shards."""
+"""Mixture → token runs: each part's documents encoded and sorted by the shuffle's hash, ready to merge into shards."""

@@ -39,7 +39,13 @@ def plan(corpus: Corpus) -> list[Task]:
     return [
         Task(
             receipt.task,
-            {"epochs": {language: epochs for (source, language), epochs in planned.epochs.items() if source == sources[receipt.task]}},
+            {
+                "epochs": {
+                    language: epochs
+                    for (source, language), epochs in planned.epochs.items()
+                    if source == sources[receipt.task]
+                }
+            },
             receipt.outcome.files[:1],
             receipt.outcome.counts["kept_bytes"],
         )

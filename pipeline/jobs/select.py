@@ -1,4 +1,4 @@
-"""Annotations → decisions by the rules in force → the documents that stay, with their lines edited where a rule does so."""
+"""Annotations → decisions by the rules in force → the documents that stay, their lines edited where a rule says so."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from pipeline.join import rows_of
 from pipeline.manifests import Outcome
 from pipeline.parts import read_part, read_whole, text_bytes, write_part
 
-DECISIONS_SCHEMA = pa.schema([("key", pa.uint64()), ("kept", pa.bool_()), ("rule", pa.string()), ("failing", pa.uint64())])
+DECISIONS_SCHEMA = pa.schema(
+    [("key", pa.uint64()), ("kept", pa.bool_()), ("rule", pa.string()), ("failing", pa.uint64())]
+)
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
@@ -63,8 +65,12 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     annotations = pa.RecordBatch.from_struct_array(annotations.to_struct_array().combine_chunks())
     decisions = decide(annotations, presets)
     stays = np.asarray(decisions.first) < 0
-    rules = pa.array([*decisions.rules, None], pa.string()).take(pa.array(np.where(stays, len(decisions.rules), decisions.first)))
-    decided = pa.record_batch([annotations["key"], pa.array(stays), rules, pa.array(decisions.failing)], schema=DECISIONS_SCHEMA)
+    rules = pa.array([*decisions.rules, None], pa.string()).take(
+        pa.array(np.where(stays, len(decisions.rules), decisions.first))
+    )
+    decided = pa.record_batch(
+        [annotations["key"], pa.array(stays), rules, pa.array(decisions.failing)], schema=DECISIONS_SCHEMA
+    )
     with write_part(corpus.path(f"decisions/{task.name}.parquet"), DECISIONS_SCHEMA) as (out, decisions_file):
         out.write(decided)
 

@@ -5,8 +5,10 @@ The result depends on the folder's content alone, so the same run gives the same
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from pipeline import storage
 from pipeline.report import schema
 from pipeline.report.schema import StageRun
 from pipeline.report.training_runs import read_runs
@@ -21,12 +23,13 @@ def assemble(output: str) -> dict[str, Any]:
     Returns:
         A JSON value: ``summary`` (one number or None each), ``steps`` (documents and bytes left after each step),
         ``stages`` (what each stage took, or why there is nothing), ``reference`` (published figures to compare with),
-        ``training`` (curves of training runs found in the folder) and one object for each stage that has run, holding its
-        counts and details by the names of its manifest; ``ingest`` to ``tokenize`` are None for those that have not.
+        ``training`` (curves of training runs found in the folder) and one object for each stage that has run,
+        holding its counts and details by the names of its manifest; ``ingest`` to ``tokenize`` are None for those
+        that have not.
     """
     runs = schema.read_stages(output)
     report: dict[str, Any] = {
-        "name": output.rstrip("/").rsplit("/", 1)[-1],
+        "name": _name(output),
         "created": max((run.manifest.created for run in runs.values() if run.manifest), default=""),
         "version": next((run.manifest.version for run in reversed(runs.values()) if run.manifest), ""),
         "reference": {
@@ -42,6 +45,10 @@ def assemble(output: str) -> dict[str, Any]:
         report[name] = run.manifest and {"counts": run.counts, **run.details.model_dump()}
     _complete(report)
     return report
+
+
+def _name(output: str) -> str:
+    return Path(output).resolve().name if storage.is_local(output) else output.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _stage(run: StageRun) -> dict[str, Any]:

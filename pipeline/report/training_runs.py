@@ -17,8 +17,8 @@ def read_runs(output: str) -> list[dict[str, Any]]:
     """Finds ``metrics.jsonl`` in the folder itself, in ``training/`` and one level below that.
 
     Returns:
-        For each run its ``name``, ``steps`` (rows of the training metrics), ``validations`` (rows of the validation metrics)
-        and ``broken_lines`` (a run that was killed may have left half a line).
+        For each run its ``name``, ``steps`` (rows of the training metrics), ``validations`` (rows of the validation
+        metrics) and ``broken_lines`` (a run that was killed may have left half a line).
     """
     paths = [path for path in ("metrics.jsonl", "training/metrics.jsonl") if storage.exists(storage.join(output, path))]
     below = storage.list_files(storage.join(output, "training"))

@@ -1,215 +1,46 @@
-"""The English pages of the sample: what `pydoc` renders for Python's own standard library.
+"""Pages before any site or crawl: a path, a title, a language and the HTML of the content."""
 
-A page is one class, or the functions and small classes of one module, or a part of one of the language reference's topics
-that `pydoc` carries. The rendering is pydoc's own HTML with three differences: wrapped prose is joined into paragraphs (as a
-web site would show it), values of module data are left out (they may hold this machine's environment), and what differs
-between two runs of one Python (addresses, installation paths, the order of a set) is taken out.
-"""
-
-import html
-import importlib
-import inspect
-import os
-import pydoc
-import random
-import re
+import json
+import subprocess
 import sys
-import sysconfig
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
-from types import ModuleType
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-# Modules that open nothing, print nothing and need no display when imported. One that this Python lacks is passed over.
-MODULES = """
-abc argparse array ast asyncio.base_events asyncio.events asyncio.futures asyncio.locks asyncio.queues asyncio.runners
-asyncio.streams asyncio.subprocess asyncio.taskgroups asyncio.tasks asyncio.timeouts asyncio.transports atexit base64 bdb
-binascii bisect builtins bz2 calendar cmath cmd code codecs codeop collections collections.abc colorsys compileall
-concurrent.futures concurrent.futures.process concurrent.futures.thread configparser contextlib contextvars copy copyreg
-csv ctypes ctypes.util dataclasses datetime dbm.dumb decimal difflib dis doctest email email.charset email.contentmanager
-email.encoders email.errors email.generator email.header email.headerregistry email.message email.mime.base email.parser
-email.policy email.utils enum errno fcntl filecmp fileinput fnmatch fractions ftplib functools gc getopt getpass gettext
-glob graphlib gzip hashlib heapq hmac html html.parser http http.client http.cookiejar http.cookies http.server imaplib
-importlib importlib.abc importlib.machinery importlib.metadata importlib.resources importlib.util inspect io ipaddress
-itertools json json.decoder json.encoder keyword linecache locale logging logging.config logging.handlers lzma mailbox
-marshal math mimetypes mmap modulefinder multiprocessing.connection multiprocessing.managers multiprocessing.pool
-multiprocessing.process multiprocessing.queues multiprocessing.shared_memory netrc ntpath numbers operator optparse os
-pathlib pdb pickle pickletools pkgutil platform plistlib poplib posixpath pprint profile pstats py_compile pyclbr pydoc
-pyexpat queue quopri random re reprlib resource runpy sched secrets select selectors shelve shlex shutil signal smtplib
-socket socketserver sqlite3 ssl stat statistics string stringprep struct subprocess symtable sys sysconfig tabnanny tarfile
-tempfile termios textwrap threading time timeit token tokenize tomllib trace traceback tracemalloc types typing unicodedata
-unittest unittest.async_case unittest.case unittest.loader unittest.mock unittest.result unittest.runner unittest.suite
-urllib.error urllib.parse urllib.request urllib.response urllib.robotparser uuid venv warnings wave weakref webbrowser
-wsgiref.handlers wsgiref.headers wsgiref.simple_server wsgiref.util wsgiref.validate xml.dom xml.dom.expatbuilder
-xml.dom.minidom xml.dom.pulldom xml.etree.ElementTree xml.parsers.expat xml.sax xml.sax.expatreader xml.sax.handler
-xml.sax.saxutils xml.sax.xmlreader xmlrpc.client xmlrpc.server zipapp zipfile zipimport zlib zoneinfo
-""".split()
+from pipeline.sample.errors import SampleError
 
-# A class whose rendering is longer than this has a page of its own; a page of module functions or of a topic is cut there.
-CLASS_PAGE_CHARACTERS = 3_000
-PAGE_CHARACTERS = 24_000
-
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-_SET = re.compile(r"(?<=frozenset\(\{)[^{}()]*(?=\}\))")
-
-
-class SampleError(ValueError):
-    """The sample cannot be written as asked; the message says why and what to do."""
+_RENDERER = Path(__file__).with_name("render.py")
 
 
 @dataclass(frozen=True)
 class Page:
     """One page's own content: HTML without the site around it."""
 
-    path: str  #: where the site keeps it, without a leading slash
-    title: str
+    path: str  #: where the site keeps it, without a leading slash; no two pages share one
+    title: str  #: HTML
     language: str  #: ISO 639-1
     content: str  #: HTML; its entries are `<dl>…</dl>` and `<p>…</p>` elements, which are never nested
 
 
-class _SiteDoc(pydoc.HTMLDoc):
-    """pydoc's HTML as a web site shows it: prose in paragraphs, nothing of this machine or this process."""
-
-    def preformat(self, text: str) -> str:
-        return str(super().preformat(join_wrapped_lines(text)))
-
-    def docother(self, object: Any, name: str | None = None, mod: Any = None, *ignored: Any) -> str:
-        # Values may be environments, paths or addresses; the name says that the attribute is there.
-        return f"<strong>{name}</strong>" if name else ""
-
-    def filelink(self, url: str, path: str) -> str:
-        return ""
+def english_pages() -> list[Page]:
+    """The pages that pydoc renders, always in the same order."""
+    return [Page(page["path"], page["title"], "en", page["content"]) for page in _rendered()["pages"]]
 
 
-def join_wrapped_lines(text: str) -> str:
-    """Join the lines of each paragraph of prose; lists, tables, examples and signatures keep their lines."""
-    return "\n\n".join(_join(paragraph) for paragraph in text.split("\n\n"))
+def module_outlines() -> list[dict[str, Any]]:
+    """For each module `name`, `functions` [(name, parameters)], `classes` [(name, methods)] and `words` of its docstring."""
+    outlines: list[dict[str, Any]] = _rendered()["modules"]
+    return outlines
 
 
-def _join(paragraph: str) -> str:
-    lines = paragraph.split("\n")
-    indents = {len(line) - len(line.lstrip()) for line in lines if line.strip()}
-    is_prose = (
-        len(lines) > 1
-        and len(indents) == 1
-        and all(len(line) > 45 for line in lines[:-1])
-        and not any(re.match(r"\s*(>>>|\.\.\.|[-*+|=~#]|\d+[.)]\s)", line) or "   " in line.strip() for line in lines)
-    )
-    return " ".join(line.strip() for line in lines) if is_prose else paragraph
-
-
-def pydoc_pages(rng: random.Random) -> Iterator[Page]:
-    """All English pages, modules and topics in an order that `rng` decides."""
-    if sys.flags.optimize >= 2:
-        raise SampleError("the sample is made of docstrings, which `python -OO` leaves out: run without -OO")
-    subjects = [*((name, "module") for name in MODULES), *((name, "topic") for name in _topics())]
-    rng.shuffle(subjects)
-    for name, kind in subjects:
-        if kind == "topic":
-            yield from _topic_pages(name)
-        elif (module := load(name)) is not None:
-            yield from _module_pages(module)
-
-
-def load(name: str) -> ModuleType | None:
-    """Import one module of `MODULES`; None where this Python lacks it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            return None
-
-
-def _topics() -> dict[str, str]:
-    try:
-        return importlib.import_module("pydoc_data.topics").topics
-    except ImportError:  # some distributions keep it in another package
-        return {}
-
-
-def _module_pages(module: ModuleType) -> Iterator[Page]:
-    doc = _SiteDoc()
-    name = module.__name__
-    gathered = [f"<h1>{name}</h1>\n", *_paragraphs(doc, inspect.getdoc(module) or "")]
-    for member_name, member in public_members(module):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                content = sanitised(doc.document(member, member_name, name))
-            except Exception:  # pydoc fails on a few descriptors in some versions; the page is then not part of the sample
-                continue
-        if inspect.isclass(member) and len(content) > CLASS_PAGE_CHARACTERS:
-            title = f"{name}.{member_name}"
-            yield Page(f"library/{title}.html", title, "en", f"<h1>class {title}</h1>\n{content}")
-        else:
-            gathered.append(content)
-    yield from _cut(f"library/{name}", name, gathered)
-
-
-def _topic_pages(topic: str) -> Iterator[Page]:
-    doc = _SiteDoc()
-    text = _topics()[topic]
-    yield from _cut(f"reference/{topic}", f"{topic} (language reference)", list(_paragraphs(doc, text)))
-
-
-def _paragraphs(doc: pydoc.HTMLDoc, text: str) -> Iterator[str]:
-    for paragraph in text.split("\n\n"):
-        if paragraph.strip():
-            yield f"<p>{sanitised(doc.markup(paragraph.strip(chr(10)), doc.preformat))}</p>\n"
-
-
-def _cut(path: str, title: str, blocks: list[str]) -> Iterator[Page]:
-    part, size, number = [blocks[0]] if blocks else [], 0, 1
-    for block in blocks[1:]:
-        if size + len(block) > PAGE_CHARACTERS and part:
-            yield _part(path, title, number, part)
-            part, size, number = [], 0, number + 1
-        part.append(block)
-        size += len(block)
-    if part:
-        yield _part(path, title, number, part)
-
-
-def _part(path: str, title: str, number: int, blocks: list[str]) -> Page:
-    suffix = "" if number == 1 else f"-{number}"
-    return Page(f"{path}{suffix}.html", html.escape(title + suffix.replace("-", ", part ")), "en", "".join(blocks))
-
-
-def public_members(module: ModuleType) -> list[tuple[str, Any]]:
-    """Functions and classes of a module that are its own, by name; those it only imports belong to other pages."""
-    names = getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")]
-    members = []
-    for name in sorted(set(names)):
-        member = getattr(module, name, None)
-        if inspect.isclass(member) or inspect.isroutine(member):
-            home = getattr(member, "__module__", None)
-            # What the interpreter adds to builtins for its own prompt (exit, help, copyright) is not the same everywhere.
-            if home is not None and home != "_sitebuiltins" and (home == module.__name__ or name in pydoc_all(module)):
-                members.append((name, member))
-    return members
-
-
-def pydoc_all(module: ModuleType) -> list[str]:
-    """`__all__`, or nothing where the module has none."""
-    return list(getattr(module, "__all__", []))
-
-
-def sanitised(text: str) -> str:
-    """Take out what another run or another machine with the same Python would write differently."""
-    text = _ADDRESS.sub("", text)
-    text = _SET.sub(lambda match: ", ".join(sorted(match.group().split(", "))), text)
-    for path in _INSTALLATION:
-        text = text.replace(path, "/usr")
-    return text
-
-
-_INSTALLATION = sorted(
-    {
-        path
-        for path in (sys.prefix, sys.base_prefix, sys.exec_prefix, sysconfig.get_path("stdlib"), os.path.expanduser("~"))
-        if path and path.count("/") + path.count("\\") >= 2
-    },
-    key=lambda path: (-len(path), path),
-)
+@cache
+def _rendered() -> dict[str, Any]:
+    # A bare interpreter: no site-packages, no environment, nothing that this process has imported or patched.
+    command = [sys.executable, "-I", "-S", "-X", "utf8", str(_RENDERER)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise SampleError(f"pydoc could not render the standard library of {sys.executable}: {last}")
+    rendered: dict[str, Any] = json.loads(done.stdout)
+    return rendered

@@ -1,0 +1,138 @@
+"""Verbs over a corpus: run and each of its stages, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+Config = Annotated[Path, typer.Argument(metavar="CORPUS.YAML", help="The corpus configuration.", show_default=False)]
+Options = Annotated[
+    Optional[list[str]],  # noqa: UP045 Typer on Python 3.10 reads this form only
+    typer.Argument(metavar="[-- OPTIONS]", help="Further options for the engine, passed to Beam.", show_default=False),
+]
+Runner = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--runner", help="Engine: direct, spark, flink or dataflow. The config's when not given."),
+]
+Workers = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--workers", help="Workers of the direct engine. The config's when not given.", min=1),
+]
+
+_STAGE_HELP = {
+    "ingest": "Read crawl files into documents. What cannot be read goes to rejects/.",
+    "dedup": "Find copies across dumps, exact and near, and decide which one stays.",
+    "filter": "Measure every document, then keep those that pass the rules.",
+    "mix": "Draw the mixture: the shares of sources and languages.",
+    "tokenize": "Encode, shuffle and write the token shards.",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    app.command(help=run.__doc__)(run)
+    for stage, help_text in _STAGE_HELP.items():
+        example = (
+            f"{help_text}\n\n    gristmill {stage} corpus.yaml\n\n"
+            f"Stages before it must be done; `gristmill run --until {stage}` does them too."
+        )
+        app.command(name=stage, help=example)(_stage_verb(stage))
+    app.command(help=report.__doc__)(report)
+
+
+def run(
+    config: Config,
+    options: Options = None,
+    until: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Last stage to run: ingest, dedup, filter, mix, tokenizer or tokenize."),
+    ] = None,
+    runner: Runner = None,
+    workers: Workers = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+) -> None:
+    """Do everything from crawl files to token shards; what is done already is skipped.
+
+    gristmill run corpus.yaml
+
+    gristmill run corpus.yaml --until dedup
+
+    gristmill run corpus.yaml --runner spark -- --spark_master_url=spark://host:7077
+    """
+    from pipeline import stages
+
+    if until is not None:
+        _known(until, "--until", list(stages.JOBS))
+    _run(config, stages.until(until), runner, workers, options, dry_run)
+
+
+def _stage_verb(stage: str) -> Callable[..., None]:
+    def verb(config: Config, options: Options = None, runner: Runner = None, workers: Workers = None) -> None:
+        _run(config, [stage], runner, workers, options, False)
+
+    return verb
+
+
+def _run(
+    path: Path, stages: list[str], runner: str | None, workers: int | None, options: list[str] | None, dry_run: bool
+) -> None:
+    import logging
+
+    from pipeline import stages as pipeline_stages
+    from pipeline.console import Display
+    from pipeline.corpus import Corpus
+
+    logging.getLogger().setLevel(logging.ERROR)  # Beam is chatty; its warnings concern engines, not corpora
+    corpus = Corpus(configured(path, runner, workers, options))
+    if dry_run:
+        from pipeline.forecast import show_plan
+
+        show_plan(corpus, stages)
+        return
+    with Display() as display:
+        pipeline_stages.run(corpus, stages, display)
+    typer.echo(corpus.config.output)
+
+
+def configured(path: Path, runner: str | None, workers: int | None, options: list[str] | None):  # type: ignore[no-untyped-def]
+    """The config with what the command line overrides."""
+    from pipeline.config import load
+
+    config = load(path)
+    if runner is not None:
+        _known(runner, "--runner", ["direct", "spark", "flink", "dataflow"])
+        config.engine.name = runner  # type: ignore[assignment]
+    if workers is not None:
+        config.engine.workers = workers
+    config.engine.options += options or []
+    return config
+
+
+def _known(value: str, option: str, known: list[str]) -> None:
+    from pipeline.config import nearest
+    from pipeline.errors import ConfigError
+
+    if value not in known:
+        raise ConfigError(f"{option}: `{value}` is unknown; {nearest(value, known)}")
+
+
+def report(
+    output: Annotated[
+        Path, typer.Argument(metavar="OUTPUT_DIR", help="Output folder of a corpus, or its YAML.", show_default=False)
+    ],
+) -> None:
+    """Write report.html, one page with everything that happened, and report.json.
+
+    gristmill report out/corpus
+    """
+    from pipeline.errors import ConfigError
+    from pipeline.report.page import write_report
+
+    if output.suffix in (".yaml", ".yml"):
+        output = Path(configured(output, None, None, None).output)
+    if not output.is_dir():
+        raise ConfigError(f"{output}: there is no such folder; give the `output` of a corpus")
+    typer.echo(write_report(output))

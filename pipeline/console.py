@@ -1,0 +1,133 @@
+"""What a person sees of a run: a live line on a terminal, a plain log elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from pipeline import progress
+from pipeline.stages import Watcher
+
+_LOG_EVERY = 30.0  # seconds between lines of a plain log while a job runs
+
+
+def size(count: float) -> str:
+    """Bytes for people: 1.2 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 3.2 s, 4 min 05 s, 2 h 03 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def status(now: progress.Progress) -> str:
+    """Files, documents, speed and time left of the running job."""
+    parts = [f"{now.tasks_done}/{now.tasks} files"] if now.tasks else []
+    if now.documents:
+        parts.append(f"{now.documents:,} documents")
+    if now.bytes:
+        parts.append(f"{now.megabytes_per_second:.1f} MB/s")
+    if 0.02 < now.share_done < 1 and now.seconds > 2:
+        parts.append(f"{duration(now.seconds * (1 / now.share_done - 1))} left")
+    return " · ".join(parts)
+
+
+class Display(Watcher):
+    """Shows a run. Use as a context manager around it."""
+
+    def __init__(self, console: Console | None = None):
+        self._console = console or Console(stderr=True, highlight=False)
+        self._live = self._console.is_terminal
+        self._bar = Progress(
+            TextColumn("[bold]{task.description:<10}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[status]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._line: Any = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Display:
+        """Begins to show."""
+        if self._live:
+            self._bar.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stops showing."""
+        self._stop.set()
+        self._thread.join()
+        if self._live:
+            self._bar.stop()
+
+    def started(self, stage: str, job: str) -> None:
+        """A new line for the job."""
+        progress.start(job, 0, 0)
+        if self._live:
+            self._line = self._bar.add_task(job, total=1.0, status="planning")
+
+    def finished(self, stage: str, job: str, manifest: dict[str, Any], seconds: float, ran: bool) -> None:
+        """Replaces the live line by what the job made."""
+        if self._live and self._line is not None:
+            self._bar.remove_task(self._line)
+            self._line = None
+        line = Text.assemble(
+            ("✓ " if ran else "· ", "green" if ran else "dim"), (f"{job:<10}", "bold" if ran else "dim")
+        )
+        line.append("  " + summary(job, manifest.get("counts", {})), "" if ran else "dim")
+        line.append(f"  {duration(seconds)}" if ran else "  up to date", "dim")
+        self._console.print(line, soft_wrap=True)
+
+    def _watch(self) -> None:
+        last = time.monotonic()
+        while not self._stop.wait(0.2):
+            now = progress.current
+            if self._live and self._line is not None:
+                try:
+                    self._bar.update(self._line, completed=now.share_done, status=status(now))
+                except KeyError:  # the job ended between the two lines
+                    continue
+            elif not self._live and time.monotonic() - last >= _LOG_EVERY and now.tasks:
+                last = time.monotonic()
+                self._console.print(f"  {now.job:<10}  {status(now)}")
+
+
+# What each job's line says: a format over its counts.
+_SUMMARIES = {
+    "ingest": "{files:,} files → {documents:,} documents, {text_bytes}; {rejects:,} rejects, {skipped:,} skipped",
+    "sign": "{documents:,} signatures",
+    "match": "{pairs_accepted:,} pairs of copies, {pairs_rejected:,} candidates refused",
+    "cluster": "{documents:,} documents → {kept:,} kept, {removed:,} copies removed",
+    "annotate": "{documents:,} documents measured, {text_bytes}",
+    "select": "{documents:,} documents → {kept:,} kept, {removed:,} removed",
+    "mix": "{documents:,} documents → {copies:,} drawn, {bytes}",
+    "count": "{distinct_pieces:,} counts of pieces",
+    "tokenizer": "{vocabulary:,} tokens",
+    "encode": "{documents:,} documents → {tokens:,} tokens",
+    "tokenize": "{files:,} shards, {documents:,} documents, {tokens:,} tokens",
+}
+
+
+def summary(job: str, counts: dict[str, int]) -> str:
+    """One line on what a job made."""
+    shown = {name: size(value) if name.endswith("bytes") else value for name, value in counts.items()}
+    try:
+        return _SUMMARIES.get(job, "").format(**shown)
+    except KeyError:
+        return ""

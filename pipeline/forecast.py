@@ -1,0 +1,59 @@
+"""What a run would do, before it does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import job
+from pipeline.console import size
+from pipeline.corpus import Corpus
+from pipeline.errors import ConfigError, GristmillError
+from pipeline.runners import runner_and_options, workers_of
+from pipeline.stages import JOBS
+
+
+def show_plan(corpus: Corpus, stages: Sequence[str], console: Console | None = None) -> None:
+    """Prints each job with the tasks it has and those still to do. Writes nothing.
+
+    Raises:
+        ConfigError: the run could not even begin.
+    """
+    console = console or Console()
+    engine = corpus.config.engine
+    runner_and_options(engine)  # refuses wrong options
+    table = Table(title=f"{corpus.config.name} → {corpus.config.output}", title_justify="left")
+    for heading, justify in [
+        ("stage", "left"),
+        ("job", "left"),
+        ("tasks", "right"),
+        ("to do", "right"),
+        ("input", "right"),
+    ]:
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    waiting = ""
+    for stage in stages:
+        for each in JOBS[stage]:
+            try:
+                state = job.state_of(each, corpus)
+            except ConfigError:
+                raise
+            except GristmillError:
+                waiting = waiting or "after the stages before it"
+            if waiting:
+                table.add_row(stage, each.name, "", waiting, "")
+                continue
+            table.add_row(
+                stage,
+                each.name,
+                f"{len(state.tasks):,}",
+                f"{len(state.pending):,}" if state.pending else "up to date",
+                size(sum(task.bytes for task in state.pending)),
+            )
+            if state.pending:
+                waiting = "after the jobs before it"
+    console.print(table)
+    workers = f"{workers_of(engine)} workers" if engine.name == "direct" else " ".join(engine.options)
+    console.print(f"engine: {engine.name}, {workers}")

@@ -1,0 +1,135 @@
+"""HTML of the report's building blocks. Every value is escaped here and nowhere else."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pipeline.report import formats
+from pipeline.report.visible import visible
+
+_LONGEST_TEXT = 400  # characters shown of one cell; report.json has all of it
+
+_FORMATS: dict[str, Callable[[Any], str]] = {
+    "count": formats.count,
+    "size": formats.size,
+    "share": formats.share,
+    "number": formats.number,
+    "duration": formats.duration,
+    "rate": formats.rate,
+}
+
+
+class Column(NamedTuple):
+    """A column of a table: the field it shows, its title, and ``text``, ``code`` or the name of a number format."""
+
+    field: str
+    title: str
+    kind: str = "text"
+
+
+class Tile(NamedTuple):
+    """A summary figure: what it is, the figure, a few words below."""
+
+    title: str
+    value: str
+    note: str = ""
+
+
+class Card(NamedTuple):
+    """A chart, a table or both, under a title, with one sentence on how to read it.
+
+    ``wide`` cards take the full width; with ``beside`` the table stands right of the chart where there is room.
+    """
+
+    title: str
+    reading: str
+    figure: dict[str, Any] | None = None
+    columns: Sequence[Column] = ()
+    rows: Sequence[Mapping[str, Any]] = ()
+    wide: bool = True
+    beside: bool = False
+
+
+class Section(NamedTuple):
+    """A part of the report. ``problem`` says why there is nothing to show."""
+
+    anchor: str
+    title: str
+    intro: str = ""
+    tiles: Sequence[Tile] = ()
+    cards: Sequence[Card] = ()
+    problem: str = ""
+
+
+def text(value: object) -> str:
+    """Any value as escaped text."""
+    shown = visible(value)
+    return html.escape(shown if len(shown) <= _LONGEST_TEXT else shown[: _LONGEST_TEXT - 1] + "…")
+
+
+def tiles(items: Sequence[Tile]) -> str:
+    """Summary figures side by side."""
+    cells = (
+        f"<div class=tile><dt>{text(tile.title)}</dt><dd class=value>{text(tile.value)}</dd><dd "
+        f"class=note>{text(tile.note)}</dd></div>"
+        for tile in items
+    )
+    return f"<dl class=tiles>{''.join(cells)}</dl>" if items else ""
+
+
+def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], name: str) -> str:
+    """A table with a button that copies it. Cells carry their exact value for the copy beside the rounded one for the eye."""
+    head = "".join(f"<th scope=col class={_alignment(column)}>{text(column.title)}</th>" for column in columns)
+    body = "".join(f"<tr>{''.join(_cell(column, row.get(column.field)) for column in columns)}</tr>" for row in rows)
+    return (
+        f'<div class=table><button type=button class=copy aria-label="Copy the table: {text(name)}">Copy</button>'
+        f'<div class=scroll tabindex=0 role=region aria-label="{text(name)}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>"
+    )
+
+
+def card(item: Card, chart_id: str) -> str:
+    """A card; its chart, if any, is drawn by the page into the element with the given id."""
+    chart = ""
+    if item.figure:
+        height = item.figure["layout"]["height"]
+        chart = f'<div class=chart id={chart_id} role=img aria-label="{text(item.title)}" style="min-height:{height}px"></div>'
+    rows = table(item.columns, item.rows, item.title) if item.columns and item.rows else ""
+    kind = f"card{' wide' if item.wide else ''}{' beside' if item.beside and chart and rows else ''}"
+    return (
+        f'<div class="{kind}"><h3>{text(item.title)}</h3><p class=reading>{text(item.reading)}</p>'
+        f"<div class=content>{chart}{rows}</div></div>"
+    )
+
+
+def section(item: Section) -> tuple[str, dict[str, dict[str, Any]]]:
+    """A section, and its figures by the ids of the elements they belong in."""
+    parts, figures = [], {}
+    for index, block in enumerate(item.cards):
+        chart_id = f"chart-{item.anchor}-{index}"
+        parts.append(card(block, chart_id))
+        if block.figure:
+            figures[chart_id] = block.figure
+    intro = f"<p class=intro>{text(item.intro)}</p>" if item.intro else ""
+    problem = f"<p class=problem>{text(item.problem)}</p>" if item.problem else ""
+    markup = (
+        f"<section id={item.anchor} aria-labelledby=title-{item.anchor}><h2 id=title-{item.anchor}>{text(item.title)}</h2>"
+        f"{intro}{problem}{tiles(item.tiles)}<div class=cards>{''.join(parts)}</div></section>"
+    )
+    return markup, figures
+
+
+def _alignment(column: Column) -> str:
+    return "text" if column.kind in ("text", "code") else "number"
+
+
+def _cell(column: Column, value: Any) -> str:
+    if value is None:
+        return f"<td class={_alignment(column)}>{formats.ABSENT}</td>"
+    if column.kind == "code":
+        return f"<td class=text><code>{text(value)}</code></td>"
+    if column.kind == "text":  # isolated, so that text from right to left leaves the other columns alone
+        return f"<td class=text><bdi>{text(value)}</bdi></td>"
+    return f'<td class=number data-value="{text(value)}">{text(_FORMATS[column.kind](value))}</td>'

@@ -1,0 +1,57 @@
+"""The stages in order, and how a run goes through them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pipeline import job, manifests, storage
+from pipeline.config import STAGES, show
+from pipeline.corpus import Corpus
+from pipeline.job import Job
+from pipeline.jobs import annotate, cluster, count, encode, gather, ingest, match, mix, select, sign, train_tokenizer
+
+JOBS: dict[str, tuple[Job, ...]] = {
+    "ingest": (ingest.JOB,),
+    "dedup": (sign.JOB, match.JOB, cluster.JOB),
+    "filter": (annotate.JOB, select.JOB),
+    "mix": (mix.JOB,),
+    "tokenizer": (count.JOB, train_tokenizer.JOB),
+    "tokenize": (encode.JOB, gather.JOB),
+}
+assert tuple(JOBS) == STAGES
+
+
+class Watcher(Protocol):
+    """Is told what a run does; see ``pipeline.console``."""
+
+    def started(self, stage: str, job: str) -> None:
+        """A job begins."""
+
+    def finished(self, stage: str, job: str, manifest: dict[str, Any], seconds: float, ran: bool) -> None:
+        """A job is done, or was done already."""
+
+
+def run(corpus: Corpus, stages: Sequence[str], watcher: Watcher) -> None:
+    """Brings the stages of a corpus up to date, in order.
+
+    Raises:
+        ConfigError, GristmillError: with the one line a person needs.
+    """
+    with corpus.locked():
+        corpus.claim()
+        with storage.atomic_write(corpus.path("corpus.yaml")) as file:
+            file.stream.write(show(corpus.config).encode())
+        for stage in stages:
+            for each in JOBS[stage]:
+                started = time.monotonic()
+                watcher.started(stage, each.name)
+                ran = job.run(each, corpus)
+                manifest = manifests.read_manifest(corpus.folder(each.folder)) or {}
+                watcher.finished(stage, each.name, manifest, time.monotonic() - started, ran)
+
+
+def until(stage: str | None) -> list[str]:
+    """The stages up to one, itself included; all of them for None."""
+    return list(STAGES if stage is None else STAGES[: STAGES.index(stage) + 1])
