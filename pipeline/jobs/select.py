@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.line_rules import edit_lines
-from filters.presets import Preset, decide, language_rules, load_preset, quality_rules
+from filters.presets import Preset, decide, language_preset, load_preset, quality_preset
 from pipeline import documents, manifests, progress
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig, Filter
@@ -29,7 +30,7 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
     """What decisions depend on: presets with their thresholds as they now are, overrides, language and quality."""
     return {
         "filter": config.filter.model_dump(),
-        "presets": [preset.fingerprint for preset in presets_of(config.filter)],
+        "presets": [dataclasses.asdict(preset) for preset in presets_of(config.filter)],
     }
 
 
@@ -37,9 +38,9 @@ def presets_of(config: Filter) -> list[Preset]:
     """Rules in force, in the order in which a removal is put down to them: language, the presets, quality."""
     presets = [load_preset(name, config.overrides.get(name, {})) for name in config.presets]
     if config.language.keep:
-        presets.insert(0, language_rules(config.language.keep, config.language.minimum_score))
+        presets.insert(0, language_preset(config.language.keep, config.language.minimum_score))
     if config.quality:
-        presets.append(quality_rules(config.quality.minimum))
+        presets.append(quality_preset(config.quality.minimum))
     return presets
 
 

@@ -1,0 +1,83 @@
+"""What the whole-run tests share: running a config into a folder and reading back what it made, by other means."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from pipeline import config, stages
+from pipeline.corpus import Corpus
+
+HERE = Path(__file__).parent
+
+
+class Silent:
+    """Watches without a word; remembers which jobs had something to do."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def started(self, stage, job):
+        pass
+
+    def finished(self, stage, job, manifest, seconds, ran):
+        if ran:
+            self.ran.append(job)
+
+
+def run(path: Path, output: Path, workers: int, change=None) -> tuple[Corpus, list[str]]:
+    """Runs all stages; returns the corpus and the jobs that had something to do."""
+    loaded = config.load(path)
+    loaded.output = str(output)
+    loaded.engine.workers = workers
+    if change:
+        change(loaded)
+    corpus = Corpus(loaded)
+    watcher = Silent()
+    stages.run(corpus, stages.until(None), watcher)
+    return corpus, watcher.ran
+
+
+# Of a finished output folder these may differ between equal runs: times, and the settings of the engine.
+_NOT_PROMISED = {"manifest.json", "corpus.yaml", ".lock"}
+
+
+def fingerprint(output: Path) -> dict[str, str]:
+    """SHA-256 of every file whose bytes are promised."""
+    return {
+        path.relative_to(output).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(output.rglob("*"))
+        if path.is_file() and path.name not in _NOT_PROMISED
+    }
+
+
+def table(output: Path, folder: str, columns=None):
+    """All parts of a stage as one Arrow table, read with pyarrow alone."""
+    return pq.read_table(output / folder, columns=columns, partitioning=None)
+
+
+def members(path: Path) -> list[bytes]:
+    """The gzip members of an undamaged file, inflated by zlib."""
+    data = path.read_bytes()
+    found = []
+    while data:
+        inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        found.append(inflate.decompress(data) + inflate.flush())
+        data = inflate.unused_data
+    return found
+
+
+def count_records(path: Path, kind: bytes) -> int:
+    """Records of one WARC type in an undamaged file, by a plain walk over headers and lengths."""
+    data = gzip.decompress(path.read_bytes())
+    count = position = 0
+    while (start := data.find(b"WARC/1.", position)) >= 0:
+        head, _, _ = data[start : start + 65536].partition(b"\r\n\r\n")
+        fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
+        count += fields[b"WARC-Type"] == kind
+        position = start + len(head) + 4 + int(fields[b"Content-Length"])
+    return count
