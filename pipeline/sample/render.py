@@ -156,7 +156,9 @@ def _module_pages(module: ModuleType) -> Iterator[RenderedPage]:
             warnings.simplefilter("ignore")
             try:
                 content = sanitised(doc.document(member, member_name, name))
-            except Exception:  # pydoc fails on a few descriptors in some versions; the page is then not part of the sample
+            except (
+                Exception
+            ):  # pydoc fails on a few descriptors in some versions; the page is then not part of the sample
                 continue
         if inspect.isclass(member) and len(content) > CLASS_PAGE_CHARACTERS:
             title = f"{name}.{member_name}"
@@ -226,7 +228,13 @@ def sanitised(text: str) -> str:
 _INSTALLATION = sorted(
     {
         path
-        for path in (sys.prefix, sys.base_prefix, sys.exec_prefix, sysconfig.get_path("stdlib"), os.path.expanduser("~"))
+        for path in (
+            sys.prefix,
+            sys.base_prefix,
+            sys.exec_prefix,
+            sysconfig.get_path("stdlib"),
+            os.path.expanduser("~"),
+        )
         if path and path.count("/") + path.count("\\") >= 2
     },
     key=lambda path: (-len(path), path),

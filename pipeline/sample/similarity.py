@@ -41,7 +41,9 @@ def words(text: str) -> list[str]:
 def shingles(text: str) -> set[int]:
     """Hashes of the 5-word shingles of a text (of all its words where it has fewer). For use in one process only."""
     folded = words(text)
-    return {hash(tuple(folded[at : at + SHINGLE])) for at in range(max(1, len(folded) - SHINGLE + 1))} if folded else set()
+    return (
+        {hash(tuple(folded[at : at + SHINGLE])) for at in range(max(1, len(folded) - SHINGLE + 1))} if folded else set()
+    )
 
 
 def jaccard(left: set[int], right: set[int]) -> float:
