@@ -155,7 +155,7 @@ def overlap(dumps: Sequence[str], matrix: Sequence[Sequence[int]]) -> Figure | N
         "hovertemplate": "%{z:,} documents of <b>%{y}</b><br>have a copy in <b>%{x}</b><extra></extra>",
     }
     if len(dumps) <= 8:
-        heat["texttemplate"] = "%{z:.3~s}"
+        heat |= {"texttemplate": "%{z:.3~s}", "showscale": False}
     y = _axis(type="category", autorange="reversed", showgrid=False)
     return _figure([heat], max(280, min(640, 44 * len(dumps) + 90)), _axis(type="category", showgrid=False), y)
 
@@ -295,7 +295,7 @@ def epochs(cells: Sequence[Mapping[str, Any]]) -> Figure | None:
         "ygap": 2,
         "hoverongaps": False,
         "texttemplate": "%{z:.2~f}×",
-        "colorbar": {"thickness": 10, "outlinewidth": 0, "len": 1},
+        "showscale": False,
         "hovertemplate": "<b>%{y}, %{x}</b><br>repeated %{z:.3~f} times<extra></extra>",
     }
     y = _axis(type="category", autorange="reversed", showgrid=False)
@@ -416,7 +416,7 @@ def _horizontal(
         ticktext=labels,
         range=[len(labels) - 0.5, -0.5],
         showgrid=False,
-        zeroline=False,
+        ticklabelstandoff=6,
     )
     height = row * len(labels) + (_LEGEND if legend else 8) + (8 if texts else _AXIS)
     drawn = _figure(traces, height, x, y, legend=legend)
@@ -455,6 +455,7 @@ def _axis(title: str | None = None, **settings: Any) -> Figure:
         "automargin": True,
         "gridcolor": GRID,
         "zeroline": False,
+        "ticks": "",
         "fixedrange": False,
         "tickfont": {"color": MUTED},
     }

@@ -18,7 +18,7 @@ REFERENCE_CURVE = ((1, 0.222), (2, 0.467), (6, 0.557), (12, 0.699), (16, 0.757),
 
 
 def assemble(output: str) -> dict[str, Any]:
-    """Reads an output folder, local or remote.
+    """Reads an output folder, local or remote; nothing in it is changed.
 
     Returns:
         A JSON value: ``summary`` (one number or None each), ``steps`` (documents and bytes left after each step),
@@ -36,7 +36,7 @@ def assemble(output: str) -> dict[str, Any]:
             "source": "DeepSeek LLM, arXiv 2401.02954, table 1",
             "curve": [{"dumps": dumps, "share": share} for dumps, share in REFERENCE_CURVE],
         },
-        "stages": [_stage(run) for run in runs.values()],
+        "stages": [_stage(run) for run in runs.values() if not (run.kind.helper and run.problem == schema.NOT_RUN)],
         "training": read_runs(output),
     }
     report["steps"] = _steps(runs)
@@ -63,13 +63,18 @@ def _stage(run: StageRun) -> dict[str, Any]:
     if text_bytes is None and run.kind.stage == "tokenize":
         text_bytes = counts.get("bytes")
     documents = counts.get("documents")
+    tasks = run.manifest.tasks
+    partial = tasks is not None and run.manifest.tasks_run is not None and run.manifest.tasks_run < len(tasks)
+    rated = None if partial else seconds  # a time in which only some of the work was done makes no rate
     return row | {
         "seconds": seconds,
         "workers": run.manifest.workers,
         "documents": documents,
-        "documents_per_second": documents / seconds if documents is not None and seconds else None,
+        "tasks": None if tasks is None else len(tasks),
+        "tasks_run": run.manifest.tasks_run if run.manifest.tasks_run is not None else tasks and len(tasks),
+        "documents_per_second": _ratio(documents, rated),
         "text_bytes": text_bytes,
-        "bytes_per_second": text_bytes / seconds if text_bytes is not None and seconds else None,
+        "bytes_per_second": _ratio(text_bytes, rated),
         "written_files": len(run.manifest.files),
         "written_bytes": sum(file.bytes for file in run.manifest.files),
         "created": run.manifest.created,
@@ -87,6 +92,8 @@ def _steps(runs: dict[str, StageRun]) -> list[dict[str, Any]]:
     unique_bytes = None
     if "text_bytes" in ingest and "removed_bytes" in cluster:
         unique_bytes = ingest["text_bytes"] - cluster["removed_bytes"]
+    elif select.get("documents") == cluster.get("kept") and "kept_bytes" in select:
+        unique_bytes = select["kept_bytes"] + select.get("removed_bytes", 0)
     steps = (
         ("read", "Records read", ingest.get("records"), None),
         ("documents", "Documents", ingest.get("documents"), ingest.get("text_bytes")),
@@ -106,7 +113,9 @@ def _summary(runs: dict[str, StageRun], stages: list[dict[str, Any]]) -> dict[st
     ingest, cluster, select, tokenize = (runs[name].counts for name in ("ingest", "cluster", "select", "tokenize"))
     seconds = {stage["stage"]: stage["seconds"] for stage in stages if stage.get("seconds") is not None}
     run_seconds = sum(seconds.values()) if seconds else None
-    corpus_seconds = sum(value for stage, value in seconds.items() if stage != "tokenizer")
+    corpus_seconds = sum(value for stage, value in seconds.items() if stage not in ("count", "tokenizer"))
+    noted = (stage for stage in stages if stage.get("tasks") is not None and stage.get("tasks_run") is not None)
+    partial = any(stage["tasks_run"] < stage["tasks"] for stage in noted)
     text_bytes = ingest.get("text_bytes")
     return {
         "records": ingest.get("records"),
@@ -121,7 +130,7 @@ def _summary(runs: dict[str, StageRun], stages: list[dict[str, Any]]) -> dict[st
         "bytes_per_token": _ratio(tokenize.get("bytes"), tokenize.get("tokens")),
         "seconds": run_seconds,
         # Training a tokenizer costs the same for any corpus and happens once, so it is left out of the rate.
-        "bytes_per_second": _ratio(text_bytes, corpus_seconds),
+        "bytes_per_second": None if partial else _ratio(text_bytes, corpus_seconds),
         "workers": max((run.manifest.workers or 0 for run in runs.values() if run.manifest), default=0) or None,
     }
 

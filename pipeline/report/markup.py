@@ -80,7 +80,7 @@ def tiles(items: Sequence[Tile]) -> str:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], name: str) -> str:
-    """A table with a button that copies it. Cells carry their exact value for the copy beside the rounded one for the eye."""
+    """A table with a button that copies it: a cell shows a rounded value and holds the exact one for the copy."""
     head = "".join(f"<th scope=col class={_alignment(column)}>{text(column.title)}</th>" for column in columns)
     body = "".join(f"<tr>{''.join(_cell(column, row.get(column.field)) for column in columns)}</tr>" for row in rows)
     return (
@@ -95,7 +95,8 @@ def card(item: Card, chart_id: str) -> str:
     chart = ""
     if item.figure:
         height = item.figure["layout"]["height"]
-        chart = f'<div class=chart id={chart_id} role=img aria-label="{text(item.title)}" style="min-height:{height}px"></div>'
+        named = f'role=img aria-label="{text(item.title)}"'
+        chart = f'<div class=chart id={chart_id} {named} style="min-height:{height}px"></div>'
     rows = table(item.columns, item.rows, item.title) if item.columns and item.rows else ""
     kind = f"card{' wide' if item.wide else ''}{' beside' if item.beside and chart and rows else ''}"
     return (
@@ -115,7 +116,8 @@ def section(item: Section) -> tuple[str, dict[str, dict[str, Any]]]:
     intro = f"<p class=intro>{text(item.intro)}</p>" if item.intro else ""
     problem = f"<p class=problem>{text(item.problem)}</p>" if item.problem else ""
     markup = (
-        f"<section id={item.anchor} aria-labelledby=title-{item.anchor}><h2 id=title-{item.anchor}>{text(item.title)}</h2>"
+        f"<section id={item.anchor} aria-labelledby=title-{item.anchor}>"
+        f"<h2 id=title-{item.anchor}>{text(item.title)}</h2>"
         f"{intro}{problem}{tiles(item.tiles)}<div class=cards>{''.join(parts)}</div></section>"
     )
     return markup, figures

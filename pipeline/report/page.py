@@ -19,8 +19,10 @@ from typing import Any
 from plotly.offline import get_plotlyjs
 
 from pipeline import storage
+from pipeline.errors import GristmillError
 from pipeline.report import data, markup, sections
 from pipeline.report.markup import Section
+from pipeline.report.schema import NOT_RUN
 
 _FOLDER = Path(__file__).parent
 
@@ -36,12 +38,12 @@ def write_report(output: str | Path) -> Path:
         The path of ``report.html``.
 
     Raises:
-        FileNotFoundError: there is no such folder, or nothing in it that a report can be made of.
+        GristmillError: there is nothing in the folder that a report can be made of.
     """
     folder = str(output)
     report = data.assemble(folder)
-    if not report["training"] and all(stage["problem"] == "not run yet" for stage in report["stages"]):
-        raise FileNotFoundError(
+    if not report["training"] and all(stage["problem"] == NOT_RUN for stage in report["stages"]):
+        raise GristmillError(
             f"{folder} holds no stage's manifest.json and no metrics.jsonl, so there is nothing to report: give "
             f"the output "
             "folder of a corpus or of a training run"
@@ -98,12 +100,11 @@ def _style() -> str:
 
 
 def _contents(parts: Sequence[Section]) -> str:
-    return "".join(
-        f'<a href="#{part.anchor}"{" class=absent" if not part.cards and part.problem else ""}>{
-            markup.text(part.title)
-        }</a>'
-        for part in parts
-    )
+    links = []
+    for part in parts:
+        absent = " class=absent" if part.problem and not part.cards else ""
+        links.append(f'<a href="#{part.anchor}"{absent}>{markup.text(part.title)}</a>')
+    return "".join(links)
 
 
 def _subtitle(report: Mapping[str, Any]) -> str:

@@ -32,9 +32,16 @@ class StoredFile(Part):
 
 
 class Manifest(Part):
-    """What all stages say of themselves. ``seconds`` of wall time, ``created`` in ISO 8601."""
+    """What all stages say of themselves. ``seconds`` of wall time, ``created`` in ISO 8601.
+
+    ``complete`` is false while the stage runs. ``tasks`` are all there are, of which ``tasks_run`` were done in
+    those seconds; the others were done before and still held.
+    """
 
     stage: str
+    complete: bool = True
+    tasks: list[Any] | None = None
+    tasks_run: int | None = None
     fingerprint: str = ""
     version: str = ""
     created: str = ""
@@ -90,7 +97,7 @@ class MatchDetails(Part):
 
 
 class CurvePoint(Part):
-    """The first ``dumps`` dumps deduplicated together, of which ``dump`` is the last, and that dump alone. Shares 0 to 1."""
+    """The first ``dumps`` dumps together, of which ``dump`` is the last, and that dump alone. Shares are 0 to 1."""
 
     dump: str = ""
     dumps: int
@@ -206,21 +213,26 @@ class TokenizeDetails(Part):
 
 
 class StageKind(NamedTuple):
-    """A stage as it appears in an output folder: its folder, and the type of its details."""
+    """A stage as it appears in an output folder: its folder, and the type of its details.
+
+    A ``helper`` has nothing of its own to show but its time, and a complete run may do without it.
+    """
 
     stage: str
     folder: str
     details: type[Part]
+    helper: bool = False
 
 
 STAGES = (
     StageKind("ingest", "documents", IngestDetails),
-    StageKind("sign", "signatures", Part),
+    StageKind("sign", "signatures", Part, helper=True),
     StageKind("match", "candidates", MatchDetails),
     StageKind("cluster", "clusters", ClusterDetails),
     StageKind("annotate", "annotations", AnnotateDetails),
     StageKind("select", "filtered", SelectDetails),
     StageKind("mix", "mixture", MixDetails),
+    StageKind("count", "counts", Part, helper=True),
     StageKind("tokenizer", "tokenizer", TokenizerDetails),
     StageKind("tokenize", "shards", TokenizeDetails),
 )
@@ -229,7 +241,7 @@ STAGES = (
 class StageRun(NamedTuple):
     """What was found of a stage: a manifest and its details, or why there is none.
 
-    ``problem`` is empty, ``"not run yet"``, or says what is wrong with the manifest.
+    ``problem`` is empty, ``NOT_RUN``, ``UNFINISHED``, or says what is wrong with the manifest.
     """
 
     kind: StageKind
@@ -244,6 +256,7 @@ class StageRun(NamedTuple):
 
 
 NOT_RUN = "not run yet"
+UNFINISHED = "not finished yet"
 
 
 def read_stages(output: str) -> dict[str, StageRun]:
@@ -257,6 +270,8 @@ def _read_stage(output: str, kind: StageKind) -> StageRun:
         return StageRun(kind, None, None, NOT_RUN)
     try:
         manifest = Manifest.model_validate(read_json(path))
+        if not manifest.complete:
+            return StageRun(kind, None, None, UNFINISHED)
         return StageRun(kind, manifest, kind.details.model_validate(manifest.details), "")
     except ValidationError as error:
         first = error.errors()[0]
@@ -269,8 +284,8 @@ def _read_stage(output: str, kind: StageKind) -> StageRun:
 def read_json(path: str) -> Any:
     """Reads JSON that may hold anything a crawl holds; what a report cannot carry is cleaned.
 
-    Lone surrogates become ``?``, and numbers that are not finite become None, so that the result can be written as UTF-8
-    and as JSON that a browser accepts.
+    Lone surrogates become ``?``, and numbers that are not finite become None, so that the result can be written as
+    UTF-8 and as JSON that a browser accepts.
     """
     with storage.open_read(path) as file:
         return clean(json.load(file))

@@ -1,4 +1,4 @@
-"""What the report says: one function a section, from ``report.json`` to titles, figures, tables and how to read them."""
+"""What the report says: one function a section, from ``report.json`` to figures, tables and how to read them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.report import charts, formats
 from pipeline.report.markup import Card, Column, Section, Tile
+from pipeline.report.schema import NOT_RUN, UNFINISHED
 from pipeline.report.visible import visible
 
 Report = Mapping[str, Any]
@@ -63,7 +64,8 @@ def overview(report: Report) -> Section:
     columns = [Column("title", "step"), Column("documents", "documents", "count"), Column("text_bytes", "text", "size")]
     card = Card(
         "From crawl to shards",
-        "Each bar is what one step left for the next; the mixture can hold more documents than the filters kept, because it "
+        "Each bar is what one step left for the next; the mixture can hold more documents than the filters "
+        "kept, because it "
         "repeats those of a source that it raises.",
         charts.steps(report["steps"]),
         columns,
@@ -77,7 +79,8 @@ def overview(report: Report) -> Section:
             "No stage has run in this folder yet."
             if len(missing) == len(report["stages"])
             else (
-                f"Not in this report: {', '.join(missing)}. {'Its' if len(missing) == 1 else 'Their'} part below says why."
+                f"Not in this report: {', '.join(missing)}. {'Its' if len(missing) == 1 else 'Their'} part "
+                f"below says why."
             )
         )
     return Section("overview", "Overview", cards=[card] if report["steps"] else [], problem=problem)
@@ -128,7 +131,8 @@ def ingest(report: Report) -> Section:
         ),
         Card(
             "Skipped records",
-            "Records that are no documents by design, such as requests and redirects; they are counted and nothing is wrong.",
+            "Records that are no documents by design, such as requests and redirects; they are counted and "
+            "nothing is wrong.",
             None,
             [Column("name", "kind"), Column("count", "records", "count")],
             _counted(found["skipped"]),
@@ -136,7 +140,8 @@ def ingest(report: Report) -> Section:
         ),
         Card(
             "Rejects by reason",
-            "Records that should have been documents and could not be read; a long bar is worth a look at the files below.",
+            "Records that should have been documents and could not be read; a long bar is worth a look at the "
+            "files below.",
             charts.counts(found["rejects"], "records", charts.REMOVED),
             [Column("name", "reason"), Column("count", "records", "count")],
             _counted(found["rejects"]),
@@ -176,13 +181,15 @@ def deduplication(report: Report) -> Section:
             Tile(
                 "Kept", formats.compact(counts.get("kept")), f"of {formats.compact(counts.get('documents'))} documents"
             ),
-            Tile("Clusters", formats.compact(counts.get("clusters")), "of two or more documents"),
+            Tile("Clusters", formats.compact(counts.get("clusters")), "documents without a copy included"),
         ]
         cards += [
             Card(
                 "Removed against number of dumps",
-                "A point is the share of documents removed when that many dumps, in their order, are deduplicated together; the "
-                "dotted line is what DeepSeek LLM measured on Common Crawl, and circles are each dump deduplicated by itself.",
+                "A point is the share of documents removed when that many dumps, in their order, are "
+                "deduplicated together; the "
+                "dotted line is what DeepSeek LLM measured on Common Crawl, and circles are each dump "
+                "deduplicated by itself.",
                 charts.dedup_curve(cluster["curve"], report["reference"]["curve"]),
                 [
                     Column("dumps", "dumps", "count"),
@@ -196,14 +203,16 @@ def deduplication(report: Report) -> Section:
             ),
             Card(
                 "Overlap between dumps",
-                "A cell is the number of documents of its row's dump that have a copy in its column's dump; a dark row is a dump "
+                "A cell is the number of documents of its row's dump that have a copy in its column's dump; a "
+                "dark row is a dump "
                 "that brings little of its own.",
                 charts.overlap(cluster["overlap"]["dumps"], cluster["overlap"]["matrix"]),
                 wide=False,
             ),
             Card(
                 "Cluster sizes",
-                "Points that fall along a line are a natural web; a lone point far to the right is boilerplate or a chain that "
+                "Points that fall along a line are a natural web; a lone point far to the right is boilerplate "
+                "or a chain that "
                 "merged too much, so look at the largest clusters.",
                 charts.cluster_sizes(cluster["sizes"]),
                 wide=False,
@@ -280,7 +289,8 @@ def filters(report: Report) -> Section:
         cards.append(
             Card(
                 "Funnel by rule",
-                "Rules stand in the order in which they are applied; the strong bar is what a rule was first to remove, the pale "
+                "Rules stand in the order in which they are applied; the strong bar is what a rule was first to "
+                "remove, the pale "
                 "one all that fail it, so a pale bar alone is a rule that others make unnecessary.",
                 charts.filter_funnel(select["funnel"]),
                 [
@@ -300,7 +310,8 @@ def filters(report: Report) -> Section:
     cards.append(
         Card(
             "Languages",
-            "The share of the text in each language before and after the filters; a bar that shrinks is a language that the rules "
+            "The share of the text in each language before and after the filters; a bar that shrinks is a "
+            "language that the rules "
             "treat worse than the others.",
             charts.shares_before_after(shares, "after filters") if select else charts.shares_before_after(shares),
             [
@@ -333,7 +344,11 @@ def mixture(report: Report) -> Section:
         Column("target", "target", "share"),
         Column("after", "after", "share"),
     ]
-    reading = "The share of all text before and after mixing; the tick is the target, and a bar that ends short of it ran into the cap on epochs."
+    reading = (
+        "The share of all text before and after mixing; the tick is the target, and a bar that ends short of it "
+        "ran into "
+        "the cap on epochs."
+    )
     cards = [
         Card(
             f"Share by {kind}",
@@ -380,7 +395,8 @@ def tokenizer(report: Report) -> Section:
     cards = [
         Card(
             "Compression by language",
-            "Bytes of text one token stands for: longer bars need fewer tokens for the same text. Compare a language between "
+            "Bytes of text one token stands for: longer bars need fewer tokens for the same text. Compare a "
+            "language between "
             "tokenizers, not languages with each other, since scripts differ in bytes per character.",
             charts.compression(found["compression"]),
             [
@@ -390,11 +406,12 @@ def tokenizer(report: Report) -> Section:
                 Column("bytes_per_token", "bytes per token", "number"),
             ],
             found["compression"],
-            beside=True,
+            wide=False,
         ),
         Card(
             "Longest tokens",
-            "Boilerplate shows here first: a whole sentence in one token is text that should have been removed. A dot in the "
+            "Boilerplate shows here first: a whole sentence in one token is text that should have been removed. "
+            "A dot in the "
             "middle of the line (·) is a space.",
             None,
             [Column("token", "token", "code")],
@@ -477,7 +494,8 @@ def training(report: Report) -> Section:
     cards = [
         Card(
             "Loss",
-            "Training loss in nats a token; the dotted line is the loss on validation shards, and where it turns up the model has "
+            "Training loss in nats a token; the dotted line is the loss on validation shards, and where it "
+            "turns up the model has "
             "begun to memorise.",
             charts.training_curve(runs, "loss", "loss", "validation_loss"),
             [
@@ -498,7 +516,8 @@ def training(report: Report) -> Section:
         ),
         Card(
             "Gradient norm",
-            "Before clipping; a spike that the loss repeats is a bad batch, a slow rise a learning rate that is too high.",
+            "Before clipping; a spike that the loss repeats is a bad batch, a slow rise a learning rate that is "
+            "too high.",
             charts.training_curve(runs, "gradient_norm", "gradient norm"),
             wide=False,
         ),
@@ -514,10 +533,22 @@ def training(report: Report) -> Section:
 
 def stages(report: Report) -> Section:
     """Time and speed of each stage, and where everything came from."""
-    rows = [{**stage, "state": stage["problem"] or "done"} for stage in report["stages"]]
+    rows = [
+        {
+            **stage,
+            "state": stage["problem"] or "done",
+            "ran": f"{stage['tasks_run']:,} of {stage['tasks']:,}" if stage.get("tasks") else None,
+        }
+        for stage in report["stages"]
+    ]
     ran = [stage for stage in report["stages"] if not stage["problem"]]
     cards = [
-        Card("Time", "Wall time of each stage.", charts.stage_seconds(ran), wide=False),
+        Card(
+            "Time",
+            "Wall time of each stage when it last ran; what had been done before and still held is not in it.",
+            charts.stage_seconds(ran),
+            wide=False,
+        ),
         Card(
             "Speed",
             "Text each stage read in a second; stages that read signatures or statistics instead of text have no bar.",
@@ -532,6 +563,7 @@ def stages(report: Report) -> Section:
                 Column("stage", "stage"),
                 Column("state", "state"),
                 Column("seconds", "time", "duration"),
+                Column("ran", "tasks run"),
                 Column("bytes_per_second", "text", "rate"),
                 Column("documents_per_second", "documents/s", "count"),
                 Column("workers", "workers", "count"),
@@ -557,8 +589,10 @@ def _partial(report: Report, *stages: str) -> str:
 
 def _problem(report: Report, stage: str) -> str:
     found = next(row for row in report["stages"] if row["stage"] == stage)
-    if found["problem"] == "not run yet":
+    if found["problem"] == NOT_RUN:
         return f"The stage {stage} has not run yet: there is no {found['folder']}/manifest.json in this folder."
+    if found["problem"] == UNFINISHED:
+        return f"The stage {stage} has not finished: run the corpus again, and it goes on where it stopped."
     return f"{found['problem'][:1].upper()}{found['problem'][1:]}."
 
 

@@ -1,0 +1,382 @@
+"""An output folder as a real run leaves it, made up but consistent; run as a script to look at its report.
+
+    python tests/pipeline/report_example.py OUT [--hostile]
+
+Counts hold together as a run's would: records = documents + rejects + skipped, kept + removed = documents, funnels
+add up.
+"""
+
+import json
+import math
+import random
+import sys
+from pathlib import Path
+
+# What a hostile page, file name or configuration could hold. Each would set a global or load something if it came
+# alive.
+PAYLOADS = (
+    "<script>window.owned=1</script>",
+    '"><img src=x onerror="window.owned=2">',
+    "</script><script>window.owned=3</script>",
+    "javascript:window.owned=4",
+    '<a href="javascript:window.owned=5">click</a>',
+    "<svg/onload=window.owned=6>",
+    "<!--<script>",
+    "'-window.owned-'",
+    "$title ${style} %{y} {{x}}",
+    "\u202egnp.exe\u2028line\u0000nul\x1b[31m",
+    "<b>bold</b><br>second line",
+    "</style><style>*{display:none}",
+    "\ud800 lone surrogate",
+)
+
+
+def write_example(output: Path, dumps: int = 6, documents: int = 9_537, hostile: bool = False, seed: int = 0) -> Path:
+    """Writes the manifests of a complete run; with ``hostile`` every text that a crawl controls is a payload."""
+    for folder, manifest in manifests(dumps, documents, hostile, seed).items():
+        path = output / folder / "manifest.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(manifest, indent=1))
+    return output
+
+
+def write_training_run(output: Path, steps: int = 400, seed: int = 0) -> Path:
+    """Writes the metrics of a training run of the usual shape, resumed in the middle, with half a line at the end."""
+    random_ = random.Random(seed)
+    lines = []
+    for step in [*range(1, steps // 2 + 5), *range(steps // 2, steps + 1)]:
+        loss = 3.1 + 6.2 * math.exp(-step / 60) + random_.gauss(0, 0.05)
+        lines.append(
+            {
+                "step": step,
+                "tokens": step * 16_384,
+                "loss": loss,
+                "learning_rate": 6e-4
+                * min(1, step / 40)
+                * (0.1 if step > 0.9 * steps else 0.316 if step > 0.8 * steps else 1),
+                "gradient_norm": 0.6 + 3 * math.exp(-step / 30) + random_.random() * 0.2,
+                "tokens_per_s": 21_000 + random_.gauss(0, 900),
+                "seconds": step * 0.78,
+            }
+        )
+        if step % 50 == 0:
+            lines.append(
+                {"step": step, "validation_loss": loss + 0.12, "bits_per_byte": (loss + 0.12) / math.log(2) / 3.9}
+            )
+    path = output / "metrics.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 401, "lo')
+    return path
+
+
+def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str, dict]:
+    """Manifests by folder."""
+    random_ = random.Random(seed)
+
+    def told(text: str) -> str:
+        return random_.choice(PAYLOADS) + text if hostile else text
+
+    names = [told(f"20{18 + number // 2}-{1 + 6 * (number % 2):02}") for number in range(dumps)]
+    sources = [told(name) for name in ("docs-english", "docs-chinese")]
+    languages = {
+        told(name): part
+        for name, part in (("en", 0.56), ("zh", 0.36), ("ja", 0.035), ("de", 0.02), ("fr", 0.015), ("und", 0.01))
+    }
+
+    per_dump = [documents // dumps + (number < documents % dumps) for number in range(dumps)]
+    text_bytes = documents * 6_502
+    rejected = {told("truncated-gzip"): 4, told("invalid-utf8"): 61, told("bad-header"): 12, told("not-a-warc"): 1}
+    skipped = {told("warcinfo"): dumps, told("request"): 311, told("not-html"): 96, told("empty-text"): 37}
+    rejects, skips = sum(rejected.values()), sum(skipped.values())
+    amount = {"rejects": rejects // dumps, "files": 2}
+    ingest = _manifest(
+        "ingest",
+        4.31,
+        {
+            "files": 2 * dumps,
+            "records": documents + rejects + skips,
+            "documents": documents,
+            "rejects": rejects,
+            "skipped": skips,
+            "text_bytes": text_bytes,
+            "input_bytes": text_bytes // 4,
+        },
+        {
+            "dumps": {
+                name: {"documents": count, "text_bytes": count * 6_502, **amount}
+                for name, count in zip(names, per_dump)
+            },
+            "sources": {
+                source: {"documents": int(documents * part), "text_bytes": int(text_bytes * part), **amount}
+                for source, part in zip(sources, (0.58, 0.42))
+            },
+            "rejects": rejected,
+            "reject_samples": [
+                {
+                    "file": told(f"dumps/2019-07/part-{number:05}.warc.wet.gz"),
+                    "offset": 18_734_112 * number,
+                    "record": 411 * number,
+                    "reason": reason,
+                    "detail": told("byte 0xc3 at 1,204 begins no character"),
+                }
+                for number, reason in enumerate(rejected)
+            ],
+            "skipped": skipped,
+        },
+    )
+
+    curve, seen, removed_before = [], 0, 0
+    for number, (name, count) in enumerate(zip(names, per_dump), 1):
+        seen += count
+        share = 0.79 * (1 - math.exp(-(number - 0.55) / 1.5)) if number > 1 else 0.071
+        removed_before = max(removed_before, int(seen * share))
+        alone = 0.07 + 0.02 * random_.random()
+        curve.append(
+            {
+                "dump": name,
+                "dumps": number,
+                "documents": seen,
+                "removed": removed_before,
+                "share": removed_before / seen,
+                "alone_removed": int(count * alone),
+                "alone_share": alone,
+            }
+        )
+    removed = removed_before
+    unique = documents - removed
+    overlap = [
+        [per_dump[i] if i == j else int(per_dump[i] * 0.93 * math.exp(-abs(i - j) / 4.5)) for j in range(dumps)]
+        for i in range(dumps)
+    ]
+    sizes = [[size, max(1, int(1900 * size**-1.9))] for size in (*range(2, 13), 15, 18, 24, 41)]
+    cluster = _manifest(
+        "cluster",
+        0.42,
+        {
+            "documents": documents,
+            "clusters": sum(count for _, count in sizes),
+            "kept": unique,
+            "removed": removed,
+            "removed_bytes": removed * 6_480,
+        },
+        {
+            "curve": curve,
+            "overlap": {"dumps": names, "matrix": overlap},
+            "sizes": sizes,
+            "largest": [
+                {
+                    "cluster": number,
+                    "size": size,
+                    "urls": [
+                        told(f"https://docs.example.org/guide/{page}/chapter-{number}.html")
+                        for page in ("intro", "2019/intro", "zh/intro")
+                    ],
+                }
+                for number, (size, _) in enumerate(reversed(sizes[-8:]))
+            ],
+        },
+    )
+    match = _manifest(
+        "match",
+        1.27,
+        {"documents": documents, "buckets": 31_877, "pairs_accepted": 18_204, "pairs_rejected": 1_377},
+        {
+            "threshold": 0.7,
+            "samples": [
+                {
+                    "left_url": told(f"https://book.example.org/ch{number:02}-00.html"),
+                    "right_url": told(f"https://book.example.org/second-edition/ch{number:02}-00.html"),
+                    "jaccard": min(1.0, max(0.45, random_.gauss(0.82, 0.14))),
+                }
+                for number in range(60)
+            ],
+        },
+    )
+
+    shares = (
+        ("url/blocked-host", 0.004, 0.004), ("language/score", 0.021, 0.024),
+        ("gopher-repetition/duplicate-line-fraction", 0.034, 0.034),
+        ("gopher-repetition/top-2-gram-characters", 0.006, 0.021),
+        ("gopher-repetition/duplicate-5-gram-characters", 0.019, 0.061), ("gopher-quality/words", 0.071, 0.083),
+        ("gopher-quality/mean-word-length", 0.013, 0.027), ("gopher-quality/alphabetic-words", 0.022, 0.094),
+        ("gopher-quality/stop-words", 0.017, 0.075), ("c4/curly-bracket", 0.062, 0.139), ("c4/sentences", 0.011, 0.066),
+        ("fineweb/line-punctuation", 0.043, 0.119), ("fineweb/short-lines", 0.0, 0.058), ("quality/score", 0.009, 0.03),
+    )  # fmt: skip
+    funnel = [
+        {
+            "rule": told(rule) if not rule.startswith("gopher-quality") else rule,
+            "documents": int(unique * first),
+            "failing": int(unique * failing),
+            "bytes": int(unique * first * 4_100),
+        }
+        for rule, first, failing in shares
+    ]
+    filtered = sum(rule["documents"] for rule in funnel)
+    kept, kept_bytes = unique - filtered, (unique - filtered) * 6_900
+    annotate = _manifest(
+        "annotate",
+        3.9,
+        {"documents": unique, "text_bytes": text_bytes - removed * 6_480},
+        {
+            "languages": {
+                language: {"documents": int(unique * part), "text_bytes": int((text_bytes - removed * 6_480) * part)}
+                for language, part in languages.items()
+            }
+        },
+    )
+    kept_parts = dict(zip(languages, (0.601, 0.352, 0.022, 0.016, 0.009, 0.0)))
+    select = _manifest(
+        "select",
+        0.61,
+        {
+            "documents": unique,
+            "kept": kept,
+            "removed": filtered,
+            "kept_bytes": kept_bytes,
+            "removed_bytes": sum(rule["bytes"] for rule in funnel),
+            "edited_bytes": 61_440,
+        },
+        {
+            "funnel": funnel,
+            "languages": {
+                language: {"documents": int(kept * part), "text_bytes": int(kept_bytes * part)}
+                for language, part in kept_parts.items()
+                if part
+            },
+        },
+    )
+
+    cells, total_after = [], 0
+    for source, part in zip(sources, (0.62, 0.38)):
+        for language, language_part in kept_parts.items():
+            count = int(kept * part * language_part)
+            if count:
+                epochs = 1.0 if source == sources[0] else 1.7 if language_part > 0.3 else 2.5
+                after = int(count * 6_900 * epochs)
+                total_after += after
+                cells.append(
+                    {
+                        "source": source,
+                        "language": language,
+                        "documents": count,
+                        "bytes_before": count * 6_900,
+                        "epochs": epochs,
+                        "bytes_after": after,
+                    }
+                )
+
+    def shared(field: str, targets: dict[str, float]) -> dict[str, dict]:
+        before_total = sum(cell["bytes_before"] for cell in cells)
+        return {
+            key: {
+                "before": sum(cell["bytes_before"] for cell in cells if cell[field] == key) / before_total,
+                "target": targets.get(key),
+                "after": sum(cell["bytes_after"] for cell in cells if cell[field] == key) / total_after,
+            }
+            for key in dict.fromkeys(cell[field] for cell in cells)
+        }
+
+    copies = sum(round(cell["documents"] * cell["epochs"]) for cell in cells)
+    mix = _manifest(
+        "mix",
+        0.18,
+        {"documents": kept, "copies": copies, "bytes": total_after},
+        {
+            "cells": cells,
+            "sources": shared("source", dict(zip(sources, (0.5, 0.5)))),
+            "languages": shared("language", {}),
+        },
+    )
+
+    rates = dict(zip(kept_parts, (4.31, 3.62, 3.05, 3.71, 3.64, 2.4)))
+    compression = [
+        {
+            "language": language,
+            "bytes": int(kept_bytes * part),
+            "tokens": int(kept_bytes * part / rates[language]),
+            "bytes_per_token": rates[language],
+        }
+        for language, part in kept_parts.items()
+        if part
+    ]
+    longest = ["                                ", "================================", "addEventListener",
+               " 深度学习框架", " implementation",
+               "----------------", " responsibility", "XMLHttpRequest", "getElementById", "/usr/local/lib"]  # fmt: skip
+    trained = _manifest(
+        "tokenizer",
+        5.8,
+        {"pieces": 12_408_112, "distinct_pieces": 142_190, "vocabulary": 32_000, "asked": 32_000},
+        {"compression": compression, "longest": [told(token) for token in longest]},
+    )
+
+    tokens = int(total_after / 4.02)
+    validation = tokens // 50
+    tokenize = _manifest(
+        "tokenize",
+        1.12,
+        {"documents": copies, "tokens": tokens, "bytes": total_after, "files": 4},
+        {
+            "splits": {
+                "train": {"documents": copies - copies // 50, "tokens": tokens - validation},
+                "validation": {"documents": copies // 50, "tokens": validation},
+            },
+            "sources": {
+                source: {
+                    "documents": int(copies * part),
+                    "tokens": int(tokens * part),
+                    "bytes": int(total_after * part),
+                }
+                for source, part in zip(sources, (0.5, 0.5))
+            },
+        },
+    )
+    tokenize["files"] = [
+        {
+            "path": f"{split}/part-{number:05}.arrow",
+            "bytes": tokens,
+            "sha256": "".join(random_.choice("0123456789abcdef") for _ in range(64)),
+            "rows": copies // 4,
+        }
+        for split, number in (("train", 0), ("train", 1), ("train", 2), ("validation", 0))
+    ]
+    sign = _manifest("sign", 0.83, {"documents": documents, "text_bytes": text_bytes}, {})
+    return {
+        "documents": ingest,
+        "signatures": sign,
+        "candidates": match,
+        "clusters": cluster,
+        "annotations": annotate,
+        "filtered": select,
+        "mixture": mix,
+        "tokenizer": trained,
+        "shards": tokenize,
+    }
+
+
+def _manifest(stage: str, seconds: float, counts: dict, details: dict) -> dict:
+    return {
+        "stage": stage,
+        "fingerprint": f"{abs(hash_text(stage)):016x}",
+        "version": "0.1.0",
+        "created": "2026-11-22T06:14:09+00:00",
+        "seconds": seconds,
+        "workers": 2,
+        "counts": counts,
+        "files": [
+            {"path": "part-00000.parquet", "bytes": 1_048_576, "sha256": "00" * 32, "rows": counts.get("documents", 0)}
+        ],
+        "details": details,
+    }
+
+
+def hash_text(text: str) -> int:
+    """The same number for the same text in every process, which Python's own hash is not."""
+    return random.Random(text).getrandbits(63)
+
+
+if __name__ == "__main__":
+    from pipeline.report.page import write_report
+
+    folder = write_example(Path(sys.argv[1]), hostile="--hostile" in sys.argv)
+    write_training_run(folder / "training")
+    print(write_report(folder))
