@@ -1,0 +1,57 @@
+"""What counts as a word, and the shingles of a document: every run of n consecutive words, hashed.
+
+A word is a maximal run of letters, marks and numbers, case-folded; a character of a script that is written without
+spaces (Han, kana, Thai, ...) is a word by itself. Everything else separates words and is ignored, so two documents
+that differ in white space, punctuation or case have the same shingles.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pyarrow as pa
+
+from dedup import shingle_kernels
+from text.arrow_buffers import text_buffers
+from text.code_points import UNSEGMENTED, WORD, code_points
+
+
+@functools.cache
+def word_table() -> np.ndarray:
+    """What the kernels read per code point.
+
+    Returns:
+        uint32 [0x110000]: the folded code point, or-ed with ``IN_WORD`` or ``ALONE``; 0 for a separator.
+    """
+    flags, fold = code_points()
+    alone = (flags & WORD != 0) & (flags & UNSEGMENTED != 0)
+    in_word = (flags & WORD != 0) & ~alone
+    table = np.zeros(len(flags), np.uint32)
+    table[in_word] = fold[in_word] | shingle_kernels.IN_WORD
+    table[alone] = fold[alone] | shingle_kernels.ALONE
+    table.flags.writeable = False
+    return table
+
+
+def distinct_shingles(texts: pa.Array | pa.ChunkedArray, ngram: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """The set of shingles of each document, for exact comparison.
+
+    Args:
+        texts: ``string`` or ``large_string`` [n].
+        ngram: words in a shingle; a document with fewer words has one shingle of all its words, one without words none.
+        seed: seed of the shingle hash; it does not matter unless the hashes are kept.
+
+    Returns:
+        ``shingles`` uint64 [total] and ``offsets`` int64 [n + 1]: the shingles of document ``i``, ascending and
+        distinct, are ``shingles[offsets[i]:offsets[i + 1]]``.
+    """
+    if ngram < 1:
+        raise ValueError(f"ngram = {ngram}: a shingle needs at least one word")
+    data, offsets = text_buffers(texts)
+    return shingle_kernels.distinct_shingles(data, offsets, word_table(), ngram, np.uint64(seed))
+
+
+def exact_jaccard(left: np.ndarray, right: np.ndarray) -> float:
+    """Jaccard similarity of two sets of shingles (ascending and distinct uint64); two empty sets are 0 alike."""
+    return float(shingle_kernels.jaccard_of_sorted(left, right))
