@@ -1,0 +1,202 @@
+"""Checkpoints that are whole or absent, checked before they are trusted, and exact.
+
+``checkpoints/step-NNNNNNN/`` holds the tensors as torch.distributed.checkpoint writes them (float32 master weights and
+both moments by parameter name, random number generators), and ``checkpoint.json``: step, loader cursor, configuration,
+tokenizer and data fingerprint, and the size and SHA-256 of every file. A checkpoint is written beside its place and
+renamed when it is on the disk. Nothing is ever unpickled but tensors and the short list of metadata classes below.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import pickle
+import shutil
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+import torch.distributed.checkpoint as dcp
+from torch import Tensor
+from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
+
+from training.config import CheckpointConfig
+from training.errors import TrainingError
+
+_INDEX = "checkpoint.json"
+_PREFIX = "step-"
+
+
+class DamagedCheckpoint(TrainingError):
+    """A checkpoint folder that is incomplete or whose files do not match their checksums."""
+
+
+def save(checkpoints: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
+    """Writes one checkpoint and returns its folder; ``facts`` must be JSON.
+
+    Raises TrainingError when the disk is full; what was there before is untouched.
+    """
+    final = checkpoints / f"{_PREFIX}{step:07d}"
+    partial = checkpoints / f".{final.name}.partial"
+    if partial.exists():
+        shutil.rmtree(partial)
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "saving without a process group": on purpose
+            dcp.save(dict(tensors), storage_writer=dcp.FileSystemWriter(partial), no_dist=True)
+        files = {path.name: _measure(path) for path in sorted(partial.iterdir())}
+        with open(partial / _INDEX, "w") as file:
+            json.dump({"format": 1, "step": step, **facts, "files": files}, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        if final.exists():  # a damaged one of the same step, which the run fell back behind
+            shutil.rmtree(final)
+        partial.rename(final)
+        _sync_folder(checkpoints)
+    except (OSError, dcp.api.CheckpointException) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        full = (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in str(error)
+        if full or isinstance(error, OSError):
+            kept = [folder.name for folder in found(checkpoints)[:1]] or ["none"]
+            reason = "no space left on the device" if full else str(error)
+            raise TrainingError(
+                f"checkpoint of step {step} could not be written to {checkpoints}: {reason}. Free some space or lower "
+                f"checkpoint.keep, then start again; the newest whole checkpoint is {kept[0]}"
+            ) from error
+        raise
+    return final
+
+
+def found(checkpoints: Path) -> list[Path]:
+    """Folders of finished checkpoints, newest first."""
+    if not checkpoints.is_dir():
+        return []
+    folders = [p for p in checkpoints.iterdir() if p.name.startswith(_PREFIX) and p.name[len(_PREFIX) :].isdigit()]
+    return sorted(folders, key=lambda p: int(p.name[len(_PREFIX) :]), reverse=True)
+
+
+def inspect(folder: Path) -> dict[str, Any]:
+    """Reads and checks ``checkpoint.json`` and every file it names; raises DamagedCheckpoint saying what is wrong."""
+    try:
+        index = json.loads((folder / _INDEX).read_text())
+        files = index["files"]
+        _ = index["step"], index["config"], index["cursor"]
+    except FileNotFoundError:
+        raise DamagedCheckpoint(f"{folder} is not a checkpoint: it has no {_INDEX}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedCheckpoint(f"{folder / _INDEX} is damaged ({error!r})") from None
+    if index.get("format") != 1:
+        raise DamagedCheckpoint(f"{folder} has format {index.get('format')}, this version reads format 1")
+    for name, entry in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise DamagedCheckpoint(f"{path} is missing")
+        if path.stat().st_size != entry["bytes"]:
+            raise DamagedCheckpoint(f"{path} has {path.stat().st_size} bytes instead of {entry['bytes']}")
+        if _measure(path)["sha256"] != entry["sha256"]:
+            raise DamagedCheckpoint(f"{path} does not match its checksum")
+    return index
+
+
+def load(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Fills ``tensors`` in place from a checkpoint that was inspected; a subset of its names may be asked for."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dcp.load(dict(tensors), storage_reader=_SafeReader(folder), no_dist=True)
+    except (dcp.api.CheckpointException, pickle.UnpicklingError, RuntimeError, ValueError, AssertionError) as error:
+        raise DamagedCheckpoint(f"{folder} does not fit the model or is damaged: {error}") from error
+
+
+def newest(checkpoints: Path, warn: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
+    """The newest undamaged checkpoint and its facts, or None where there is none at all.
+
+    Every damaged one is reported to ``warn``. Raises TrainingError when all are damaged: starting over silently would
+    throw the run away.
+    """
+    folders = found(checkpoints)
+    for folder in folders:
+        try:
+            return folder, inspect(folder)
+        except DamagedCheckpoint as error:
+            warn(f"{error}; falling back to the checkpoint before it")
+    if folders:
+        raise TrainingError(
+            f"none of the {len(folders)} checkpoints in {checkpoints} is whole; restore one, or remove the folder to "
+            "start the run anew"
+        )
+    return None
+
+
+def prune(checkpoints: Path, policy: CheckpointConfig) -> None:
+    """Removes all but the newest ``keep`` checkpoints and those whose step ``keep_every`` divides."""
+    for folder in found(checkpoints)[policy.keep :]:
+        if not (policy.keep_every and int(folder.name[len(_PREFIX) :]) % policy.keep_every == 0):
+            shutil.rmtree(folder)
+
+
+def random_state() -> dict[str, Tensor]:
+    """States of torch's random number generators as tensors."""
+    state = {"random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["random.cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def restore_random_state(state: Mapping[str, Tensor]) -> None:
+    """Puts back what ``random_state`` gave."""
+    torch.set_rng_state(state["random.cpu"])
+    if "random.cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["random.cuda"])
+
+
+class _SafeReader(dcp.FileSystemReader):
+    """DCP's reader, but its index is unpickled with only the classes it consists of; tensors are weights_only there."""
+
+    def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
+        """Reads ``.metadata``; raises pickle.UnpicklingError at any other class."""
+        with open(Path(self.path) / ".metadata", "rb") as file:
+            metadata = _MetadataUnpickler(file).load()
+        metadata.storage_meta = metadata.storage_meta or StorageMeta()
+        metadata.storage_meta.load_id = self.load_id
+        return metadata
+
+
+class _MetadataUnpickler(pickle.Unpickler):
+    _ALLOWED: ClassVar = {
+        "torch": {"Size", "float32", "bfloat16", "float16", "uint8", "int64"},
+        "torch.serialization": {"_get_layout"},
+        "torch.distributed.checkpoint.metadata": {
+            "Metadata", "MetadataIndex", "TensorStorageMetadata", "TensorProperties", "ChunkStorageMetadata",
+            "StorageMeta", "_MEM_FORMAT_ENCODING",
+        },
+        "torch.distributed.checkpoint.filesystem": {"_StorageInfo"},
+        "pathlib": {"Path", "PosixPath", "WindowsPath", "PurePosixPath"},
+        "collections": {"OrderedDict"},
+    }  # fmt: skip
+
+    def find_class(self, module: str, name: str) -> Any:
+        if name in self._ALLOWED.get(module, ()):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"the index names {module}.{name}, which no checkpoint of this trainer holds")
+
+
+def _measure(path: Path) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

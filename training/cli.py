@@ -1,0 +1,251 @@
+"""The trainer's verbs: ``gristmill train``, ``gristmill evaluate``, ``gristmill generate``, ``gristmill export``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from training.config import describe, training_config, with_overrides
+from training.errors import ConfigError, TrainingError
+
+app = typer.Typer(no_args_is_help=True, help="Train on token shards, and look at what was learned.")
+_out, _err = Console(), Console(stderr=True)
+_LOG_SECONDS = 10.0  # between lines where there is no terminal
+
+
+@app.command(
+    epilog="Example: gristmill train configs/training/demo.yaml --set data.shards=out/shards --set output=runs/a"
+)
+def train(
+    config: Annotated[Path, typer.Argument(help="the run as YAML; see configs/training")],
+    set_: Annotated[list[str] | None, typer.Option("--set", help="override a key: KEY=VALUE, VALUE in YAML")] = None,
+    allow_change: Annotated[
+        list[str] | None, typer.Option(help="key that may differ from the checkpoint the run resumes from")
+    ] = None,
+    keys: Annotated[bool, typer.Option("--keys", help="print every key with its default and help, and stop")] = False,
+) -> None:
+    """Train a model on token shards; a run that was interrupted goes on where it stopped.
+
+    The run's folder gets config.yaml, metrics.jsonl and checkpoints/. SIGTERM saves and exits 0.
+    """
+    with _plain_errors():
+        if keys:
+            for key, default, text in describe():
+                _out.print(f"[bold]{key}[/] [dim]({default})[/] {text}", highlight=False, soft_wrap=True)
+            return
+        run = training_config(with_overrides(read_yaml(config), _overrides(set_ or [])))
+        from training.trainer import train as run_training  # torch takes seconds to import: not for --help
+
+        with _Watcher() as watch:
+            run_training(run, watch, allow_change or [])
+
+
+@app.command(epilog="Example: gristmill evaluate runs/a out/shards --json")
+def evaluate(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="a run's folder (its newest checkpoint) or checkpoints/step-NNNNNNN")
+    ],
+    shards: Annotated[Path, typer.Argument(help="folder with shards.json")],
+    split: Annotated[str, typer.Option(help="split to score")] = "validation",
+    tokens: Annotated[int | None, typer.Option(help="most tokens to score; all by default")] = None,
+    batch: Annotated[int, typer.Option(help="samples at a time")] = 8,
+    context: Annotated[int | None, typer.Option(help="tokens in a sample; as trained by default")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Print the loss and the bits per byte of a checkpoint on held-out shards, by source."""
+    with _plain_errors():
+        from training.evaluate import evaluate as run_evaluation
+
+        score = run_evaluation(
+            checkpoint, shards, split=split, most_tokens=tokens, batch=batch, context=context, device=device
+        )
+        if as_json:
+            print(json.dumps(score.to_mapping()))
+            return
+        rows = [("all", score), *(sorted(score.sources.items()) if len(score.sources) > 1 else [])]
+        for name, part in rows:
+            bits = (
+                f"{part.bits_per_byte:.4f} bits/byte" if part.bits_per_byte else "bits/byte need the tokenizer's folder"
+            )
+            _out.print(f"{name}: loss {part.loss:.4f} nats/token, {bits}, {part.tokens:,} tokens", highlight=False)
+
+
+@app.command(epilog='Example: gristmill generate runs/a --prompt "The list is sorted" --tokens 100')
+def generate(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="a run's folder (its newest checkpoint) or checkpoints/step-NNNNNNN")
+    ],
+    prompt: Annotated[str, typer.Option(help="text to continue")] = "",
+    tokens: Annotated[int, typer.Option(help="most tokens to write")] = 200,
+    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token")] = 0.8,
+    top_k: Annotated[int | None, typer.Option(help="draw from this many likeliest tokens")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="draw from the likeliest tokens of this total probability")
+    ] = 0.95,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same text")] = 0,
+    tokenizer: Annotated[Path | None, typer.Option(help="tokenizer's folder; the run's own by default")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Continue a prompt with a checkpoint's model."""
+    with _plain_errors():
+        from tokenizers import Tokenizer
+
+        from training.evaluate import load_model, resolve
+        from training.generate import generate as sample
+
+        folder = resolve(checkpoint)
+        path = (tokenizer or folder.parent.parent / "tokenizer") / "tokenizer.json"
+        if not path.is_file():
+            raise TrainingError(f"there is no {path}: name the tokenizer's folder with --tokenizer")
+        model, facts = load_model(folder, device)
+        codec = Tokenizer.from_file(str(path))
+        begin = [facts["begin_token"]] if facts.get("begin_token") is not None else []
+        ids = begin + codec.encode(prompt, add_special_tokens=False).ids
+        if not ids and facts.get("end_token") is not None:
+            ids = [facts["end_token"]]  # what a document follows
+        written: list[int] = []
+        shown = ""
+        print(prompt, end="", flush=True)
+        for token in sample(
+            model, ids, tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
+            end_token=facts.get("end_token"),
+        ):  # fmt: skip
+            written.append(token)
+            text = codec.decode(written)
+            if not text.endswith("\ufffd"):  # a character may take several tokens
+                print(text[len(shown) :], end="", flush=True)
+                shown = text
+        print()
+
+
+@app.command(epilog="Example: gristmill export runs/a published/")
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="a run's folder (its newest checkpoint) or checkpoints/step-NNNNNNN")
+    ],
+    folder: Annotated[Path, typer.Argument(help="where config.json, model.safetensors and the tokenizer go")],
+) -> None:
+    """Write a checkpoint in Hugging Face's LLaMA layout."""
+    with _plain_errors():
+        from training.evaluate import load_model, resolve
+        from training.huggingface import save_llama
+        from training.token_bytes import copy_tokenizer
+
+        found = resolve(checkpoint)
+        model, _ = load_model(found, "cpu", "float32")
+        save_llama(model, folder)
+        copy_tokenizer(found.parent.parent / "tokenizer", folder)
+        _out.print(f"wrote {folder}", highlight=False)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Parses a YAML file of keys and values; raises ConfigError naming the file and the line."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected keys and values")
+    return content
+
+
+def _overrides(assignments: list[str]) -> dict[str, Any]:
+    result = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {assignment}: expected KEY=VALUE")
+        result[key] = yaml.safe_load(value)
+    return result
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Errors meant for a person as one line: exit code 2 for the configuration, 1 for the rest."""
+    try:
+        yield
+    except TrainingError as error:
+        _err.print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+    except ImportError as error:
+        _err.print(f"[bold red]error:[/] {error}; the trainer needs: pip install 'gristmill\\[train]'", highlight=False)
+        raise typer.Exit(1) from None
+
+
+class _Watcher:
+    """Shows a run: a live line on a terminal, a line every few seconds in a log."""
+
+    def __init__(self) -> None:
+        self.live = _err.is_terminal
+        self.progress = Progress(
+            TextColumn("[bold]step {task.completed:,.0f}/{task.total:,.0f}[/]"), BarColumn(),
+            TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=_err, transient=True,
+        )  # fmt: skip
+        self.task: TaskID | None = None
+        self.logged = 0.0
+
+    def __enter__(self) -> _Watcher:
+        if self.live:
+            self.progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.live:
+            self.progress.stop()
+
+    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
+        if event == "start":
+            self.total = facts["steps"]
+            origin = f"resumed from {facts['resumed']}" if facts["resumed"] else "from the start"
+            self._say(
+                f"{facts['parameters']:,} parameters ({facts['non_embedding']:,} without embeddings), "
+                f"{facts['dtype']} on {facts['device']}, {facts['tokens_per_step']:,} tokens a step, "
+                f"{facts['steps']:,} steps, {facts['epochs']:.2f} epochs, {origin}"
+            )
+            self.task = self.progress.add_task("", total=facts["steps"], completed=facts["step"], figures="")
+        elif event == "step":
+            loss, norm = (format(v, ".4f") if v is not None else "—" for v in (facts["loss"], facts["gradient_norm"]))
+            figures = (
+                f"loss {loss}  norm {norm}  lr {facts['learning_rate']:.2e}  {facts['tokens_per_s']:,.0f} tokens/s"
+            )
+            if self.live and self.task is not None:
+                self.progress.update(self.task, completed=facts["step"], figures=figures)
+            elif time.monotonic() - self.logged > _LOG_SECONDS or facts["step"] in (1, self.total):
+                self.logged = time.monotonic()
+                self._say(f"step {facts['step']}/{self.total}  {figures}")
+        elif event == "validation":
+            bits = f", {facts['bits_per_byte']:.4f} bits/byte" if facts["bits_per_byte"] else ""
+            self._say(f"step {facts['step']}  validation loss {facts['validation_loss']:.4f}{bits}")
+        elif event == "checkpoint":
+            self._say(f"step {facts['step']}  saved {facts['path']}")
+        elif event == "warning":
+            self._say(f"warning: {facts['message']}")
+        elif event == "end" and not facts["finished"]:
+            self._say(f"stopped at step {facts['step']}; the same command goes on from {facts['checkpoint']}")
+
+    def _say(self, line: str) -> None:
+        if self.live:
+            self.progress.console.print(_escaped(line), highlight=False, soft_wrap=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    app()

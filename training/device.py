@@ -1,0 +1,40 @@
+"""Where and in which type a run computes, and what to say when the machine has not got it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from training.errors import TrainingError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of "auto", "cpu" or "cuda"; raises TrainingError when a GPU is demanded and there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device is visible"
+        raise TrainingError(f"device: cuda is demanded, but {reason}; set device: cpu, or auto to take what there is")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The type of the forward and backward pass: "auto" is bfloat16 on a GPU and float32 on a CPU."""
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return torch.bfloat16 if name == "bfloat16" else torch.float32
+
+
+@contextmanager
+def explained_memory_errors(advice: str) -> Iterator[None]:
+    """Turns an out-of-memory error of either device into a TrainingError with advice."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(f"out of GPU memory: {advice}") from error
+    except RuntimeError as error:
+        if "not enough memory" in str(error) or "DefaultCPUAllocator" in str(error):
+            raise TrainingError(f"out of memory: {advice}") from error
+        raise
+    except MemoryError as error:
+        raise TrainingError(f"out of memory: {advice}") from error

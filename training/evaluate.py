@@ -1,0 +1,148 @@
+"""Loss and bits per byte of a model on held-out shards, over all and by source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from training.checkpoint import inspect, load
+from training.config import model_config
+from training.data import Split, check_tokens, in_order, open_split
+from training.device import choose_device, choose_dtype
+from training.errors import TrainingError
+from training.model import Decoder, document_ids
+from training.token_bytes import find_tokenizer, token_bytes
+
+
+@dataclass
+class Score:
+    """Sums over predicted tokens; the two figures follow from them."""
+
+    tokens: int = 0
+    bytes: int | None = None  # of the predicted tokens' text; None where the tokenizer is not at hand
+    nats: float = 0.0
+    sources: dict[str, Score] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy in nats a token; nan of nothing."""
+        return self.nats / self.tokens if self.tokens else math.nan
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Bits a byte of text: nats / (ln 2 · bytes), end tokens' loss included; None without bytes."""
+        return self.nats / (math.log(2) * self.bytes) if self.bytes else None
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The score as JSON."""
+        result: dict[str, Any] = {"loss": self.loss, "bits_per_byte": self.bits_per_byte, "tokens": self.tokens}
+        if self.sources:
+            result["sources"] = {name: score.to_mapping() for name, score in sorted(self.sources.items())}
+        return result
+
+
+@torch.no_grad()
+def score(
+    model: Decoder,
+    splits: Sequence[Split],
+    context: int,
+    batch: int,
+    most_tokens: int | None = None,
+    lengths: np.ndarray | None = None,
+    mask_documents: bool = False,
+) -> Score:
+    """Scores every token of the splits but the first of each, in windows of ``context``; of each up to ``most_tokens``.
+
+    ``lengths`` are bytes by token, int64 [vocabulary]. Sums are taken in float64 in a fixed order.
+    """
+    names: list[str] = []
+    nats, tokens, text = (np.zeros(0, kind) for kind in (np.float64, np.int64, np.int64))
+    device = model.head.weight.device
+    was_training = model.training
+    model.eval()
+    for split in splits:
+        for start, sample in in_order(split, context, batch, most_tokens):
+            x = torch.from_numpy(sample).to(device)
+            inputs, targets = x[:, :-1], x[:, 1:]
+            documents = (
+                document_ids(inputs, split.end_token) if mask_documents and split.end_token is not None else None
+            )
+            losses = model(inputs, targets, documents, reduction="none").double().cpu().numpy().ravel()
+            source = split.sources(start + 1, start + 1 + losses.size, names)
+            grow = len(names) - len(nats)
+            nats, tokens, text = (np.pad(a, (0, grow)) for a in (nats, tokens, text))
+            nats += np.bincount(source, losses, len(names))
+            tokens += np.bincount(source, minlength=len(names))
+            if lengths is not None:
+                text += np.bincount(source, lengths[sample[:, 1:].ravel()], len(names)).astype(np.int64)
+    model.train(was_training)
+    known = lengths is not None
+    by_source = {
+        name: Score(int(tokens[i]), int(text[i]) if known else None, float(nats[i])) for i, name in enumerate(names)
+    }
+    return Score(int(tokens.sum()), int(text.sum()) if known else None, math.fsum(nats), by_source)
+
+
+def load_model(checkpoint: Path | str, device: str = "auto", dtype: str = "auto") -> tuple[Decoder, dict[str, Any]]:
+    """A model with a checkpoint's weights, ready to evaluate or generate, and the checkpoint's facts.
+
+    ``checkpoint`` may be a checkpoint's folder or a run's, of which the newest is taken.
+    """
+    folder = resolve(Path(checkpoint))
+    facts = inspect(folder)
+    where = choose_device(device)
+    model = Decoder(model_config(facts["config"]["model"]))
+    load(folder, {f"master.{name}": parameter.data for name, parameter in model.named_parameters()})
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(where, choose_dtype(dtype, where))
+    return model.to(where).eval(), facts
+
+
+def resolve(path: Path) -> Path:
+    """A checkpoint's folder, given it or its run's folder; raises TrainingError when there is none."""
+    if (path / "checkpoint.json").is_file():
+        return path
+    for folder in (path / "checkpoints", path):
+        steps = sorted((p for p in folder.glob("step-*") if (p / "checkpoint.json").is_file()), key=lambda p: p.name)
+        if steps:
+            return steps[-1]
+    raise TrainingError(f"there is no checkpoint in {path}; give a run's folder or one of its checkpoints/step-NNNNNNN")
+
+
+def evaluate(
+    checkpoint: Path | str,
+    shards: Path | str,
+    *,
+    split: str = "validation",
+    most_tokens: int | None = None,
+    batch: int = 8,
+    context: int | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+) -> Score:
+    """Scores a checkpoint on a split of a folder of shards; ``context`` defaults to the one it was trained with.
+
+    Raises TrainingError for shards of another tokenizer than the checkpoint's, or a split without tokens.
+    """
+    model, facts = load_model(checkpoint, device, dtype)
+    opened = open_split(shards, split)
+    if opened.tokenizer != facts["tokenizer"]:
+        raise TrainingError(
+            f"{shards} was written with tokenizer {opened.tokenizer[:12]}, the checkpoint learned "
+            f"{facts['tokenizer'][:12]}; tokenize the documents with the checkpoint's tokenizer"
+        )
+    if opened.tokens < 2:
+        raise TrainingError(f"the {split} split in {shards} has no tokens to score; try another with --split")
+    vocabulary = model.config.vocabulary or 0
+    check_tokens([opened], vocabulary)
+    tokenizer = find_tokenizer(Path(shards))
+    lengths = token_bytes(tokenizer, vocabulary) if tokenizer else None
+    data = facts["config"]["data"]
+    length = context or data["context"] or model.config.context
+    return score(model, [opened], length, batch, most_tokens, lengths, data["mask_documents"])

@@ -1,0 +1,112 @@
+"""Weights to and from Hugging Face's LLaMA layout, in which others publish and load this kind of model.
+
+There query, key and value, and gate and up, are matrices of their own; here they are packed. The rotary pairing is the
+same (i with i + h/2), so no row moves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.config import ModelConfig
+from training.errors import TrainingError
+from training.model import Block, Decoder
+
+
+def to_llama(model: Decoder) -> dict[str, Tensor]:
+    """The weights under LlamaForCausalLM's names; the parts of packed matrices are views."""
+    c = model.config
+    out = {"model.embed_tokens.weight": model.embedding.weight, "model.norm.weight": model.norm.weight,
+           "lm_head.weight": model.head.weight}  # fmt: skip
+    rows = [c.heads * c.head_size, c.kv_heads * c.head_size, c.kv_heads * c.head_size]
+    for i, block in enumerate(model.blocks):
+        assert isinstance(block, Block)
+        ours, theirs = block.attention, f"model.layers.{i}."
+        q, k, v = ours.qkv.weight.split(rows)
+        gate, up = block.feed_forward.gate_up.weight.chunk(2)
+        parts = {
+            "self_attn.q_proj": q, "self_attn.k_proj": k, "self_attn.v_proj": v, "self_attn.o_proj": ours.output.weight,
+            "mlp.gate_proj": gate, "mlp.up_proj": up, "mlp.down_proj": block.feed_forward.down.weight,
+            "input_layernorm": block.attention_norm.weight, "post_attention_layernorm": block.feed_forward_norm.weight,
+        }  # fmt: skip
+        out |= {f"{theirs}{name}.weight": part for name, part in parts.items()}
+    return {key: value.detach() for key, value in out.items()}
+
+
+@torch.no_grad()
+def from_llama(model: Decoder, weights: Mapping[str, Tensor]) -> None:
+    """Copies LlamaForCausalLM weights into a model; raises TrainingError at a name or shape that differs."""
+    targets = to_llama(model)
+    missing, unknown = sorted(targets.keys() - weights.keys()), sorted(weights.keys() - targets.keys())
+    if missing == ["lm_head.weight"]:
+        raise TrainingError("the weights have no lm_head.weight: their embedding and head are tied, these are not")
+    if missing or unknown:
+        raise TrainingError(f"the weights are not of this shape: missing {missing[:3]}, unknown {unknown[:3]}")
+    for name, target in targets.items():
+        if target.shape != weights[name].shape:
+            raise TrainingError(f"{name} has shape {list(weights[name].shape)}, the model needs {list(target.shape)}")
+        target.copy_(weights[name])
+
+
+def to_llama_config(config: ModelConfig) -> dict[str, Any]:
+    """``config.json`` of a LlamaForCausalLM with this shape."""
+    return {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu",
+        "hidden_size": config.width, "intermediate_size": config.feed_forward, "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads, "num_key_value_heads": config.kv_heads, "head_dim": config.head_size,
+        "vocab_size": config.vocabulary, "max_position_embeddings": config.context, "rope_theta": config.rope_theta,
+        "rms_norm_eps": config.norm_eps, "initializer_range": config.init_std, "tie_word_embeddings": False,
+        "attention_bias": False, "mlp_bias": False,
+    }  # fmt: skip
+
+
+def from_llama_config(mapping: Mapping[str, Any]) -> ModelConfig:
+    """The shape in a LlamaForCausalLM's ``config.json``; raises TrainingError at what this decoder has not."""
+    rope = mapping.get("rope_parameters") or mapping.get("rope_scaling") or {}
+    for key, wanted in {"tie_word_embeddings": False, "attention_bias": False, "mlp_bias": False}.items():
+        if mapping.get(key, wanted) != wanted:
+            raise TrainingError(f"config.json: {key} is {mapping[key]}, this decoder has it {wanted}")
+    if rope.get("rope_type", rope.get("type", "default")) != "default" or mapping.get("hidden_act", "silu") != "silu":
+        raise TrainingError("config.json: scaled rotary positions or an activation other than silu are not supported")
+    heads = mapping["num_attention_heads"]
+    return ModelConfig(
+        layers=mapping["num_hidden_layers"], width=mapping["hidden_size"], feed_forward=mapping["intermediate_size"],
+        heads=heads, kv_heads=mapping.get("num_key_value_heads") or heads, vocabulary=mapping["vocab_size"],
+        context=mapping.get("max_position_embeddings", 2048),
+        rope_theta=mapping.get("rope_theta") or rope.get("rope_theta", 10_000.0),
+        norm_eps=mapping.get("rms_norm_eps", 1e-6), init_std=mapping.get("initializer_range", 0.02),
+    )  # fmt: skip
+
+
+def save_llama(model: Decoder, folder: Path) -> None:
+    """Writes ``config.json`` and ``model.safetensors``, which ``LlamaForCausalLM.from_pretrained`` reads."""
+    save_file = _safetensors().save_file
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(to_llama_config(model.config), indent=2) + "\n")
+    weights = {name: value.contiguous().cpu().clone() for name, value in to_llama(model).items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def load_llama(folder: Path) -> Decoder:
+    """Reads what ``save_llama`` or transformers wrote (all ``*.safetensors`` of a folder), in float32."""
+    load_file = _safetensors().load_file
+    model = Decoder(from_llama_config(json.loads((folder / "config.json").read_text())))
+    weights: dict[str, Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        weights |= load_file(path)
+    from_llama(model, weights)
+    return model
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.torch
+    except ImportError:
+        raise TrainingError("Hugging Face's weight files need safetensors: pip install safetensors") from None
+    return safetensors.torch
