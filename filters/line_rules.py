@@ -1,0 +1,127 @@
+"""Rules that drop single lines of a page, and the editor that applies them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import yaml
+
+from filters import line_kernels
+from filters.line_rules_kernels import edit_documents
+from filters.names import unknown
+from filters.vocabulary import vocabulary
+from text.arrow_buffers import text_array, text_buffers
+from text.code_points import code_points
+
+
+@dataclasses.dataclass(frozen=True)
+class LineRules:
+    """Which lines to drop; the default of each field switches it off. Order and meaning: ``line_kernels.judge_line``.
+
+    ``min_words`` counts words as the statistics do: an unsegmented character is a word.
+    """
+
+    max_word_characters: int | None = None
+    end_marks: str | None = None  # the line must end in one of these characters
+    refuse_ellipsis: bool = False  # "..." is no end mark
+    min_words: int = 0
+    drop_javascript: bool = False  # lines that say "javascript"
+    drop_policies: bool = False  # lines about cookies, privacy or terms of use
+    remove_citations: bool = False  # [12], [edit], [citation needed] leave the line first
+    max_upper_fraction: float | None = None  # of the line's letters
+    drop_numeric: bool = False  # lines with numbers and no letter
+    drop_counters: bool = False  # "3 likes"
+    keep_blank_lines: bool = False  # one blank line stays where some stood between kept lines
+
+    def row(self) -> np.ndarray:
+        """The rules as the float64 [RULE_COLUMNS] row that the kernels read."""
+        row = np.zeros(line_kernels.RULE_COLUMNS)
+        row[line_kernels.MAX_WORD_CHARACTERS] = self.max_word_characters or 0
+        row[line_kernels.REQUIRE_END_MARK] = self.end_marks is not None
+        row[line_kernels.REFUSE_ELLIPSIS] = self.refuse_ellipsis
+        row[line_kernels.MIN_WORDS] = self.min_words
+        row[line_kernels.DROP_JAVASCRIPT] = self.drop_javascript
+        row[line_kernels.DROP_POLICY] = self.drop_policies
+        row[line_kernels.REMOVE_CITATIONS] = self.remove_citations
+        row[line_kernels.MAX_UPPER_FRACTION] = 1.0 if self.max_upper_fraction is None else self.max_upper_fraction
+        row[line_kernels.DROP_NUMERIC] = self.drop_numeric
+        row[line_kernels.DROP_COUNTERS] = self.drop_counters
+        row[line_kernels.KEEP_BLANK_LINES] = self.keep_blank_lines
+        return row
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(LineRules))
+
+
+def line_rules(where: str, values: Mapping[str, Any]) -> LineRules:
+    """Makes line rules from a YAML mapping.
+
+    Raises:
+        ValueError: a key that is not a field of ``LineRules``, or a value of another type; names ``where``.
+    """
+    for key, value in values.items():
+        if key not in FIELDS:
+            raise ValueError(f"{where}: {unknown('line rule', key, FIELDS)}")
+        if key == "end_marks":
+            valid = value is None or (isinstance(value, str) and value != "")
+        elif key in ("max_word_characters", "min_words"):
+            valid = value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
+        elif key == "max_upper_fraction":
+            valid = value is None or (isinstance(value, (int, float)) and 0 <= value <= 1)
+        else:
+            valid = isinstance(value, bool)
+        if not valid:
+            raise ValueError(f"{where}: line rule {key!r} cannot be {value!r}")
+    return LineRules(**{key: value for key, value in values.items() if value is not None})
+
+
+@functools.cache
+def published_line_rules() -> dict[str, LineRules]:
+    """The ``lines`` blocks of the shipped presets by column prefix (``c4-datatrove`` → ``c4_datatrove``), sorted."""
+    found = {}
+    for file in sorted(resources.files("filters").joinpath("presets").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".yaml"):
+            preset = yaml.safe_load(file.read_text(encoding="utf-8"))
+            if preset.get("lines"):
+                found[column_prefix(preset["name"])] = line_rules(file.name, preset["lines"])
+    return found
+
+
+def column_prefix(preset: str) -> str:
+    """What the statistics of a preset's line rules begin with."""
+    return preset.replace("-", "_")
+
+
+def line_rule_tables(sets: Sequence[LineRules]) -> tuple[np.ndarray, np.ndarray]:
+    """Sets of line rules as the kernels read them: float64 [sets, RULE_COLUMNS] and int32 [sets, marks]."""
+    rows = np.stack([rules.row() for rules in sets]) if sets else np.zeros((0, line_kernels.RULE_COLUMNS))
+    marks = np.full((len(sets), max((len(rules.end_marks or "") for rules in sets), default=0)), -1, np.int32)
+    for row, rules in zip(marks, sets, strict=True):
+        row[: len(rules.end_marks or "")] = [ord(mark) for mark in rules.end_marks or ""]
+    return rows, marks
+
+
+def edit_lines(texts: pa.Array | pa.ChunkedArray, rules: LineRules) -> tuple[pa.LargeStringArray, np.ndarray]:
+    """Drops lines from every document.
+
+    Kept lines lose the spaces around them and are joined by line feeds, as C4 does; a document of which nothing stays
+    becomes empty.
+
+    Args:
+        texts: ``string`` or ``large_string``; nulls read as empty.
+        rules: which lines to drop.
+
+    Returns:
+        The new texts, ``large_string`` [n], and the bytes each document lost, uint64 [n].
+    """
+    data, offsets = text_buffers(texts)
+    rows, marks = line_rule_tables([rules])
+    edited, edited_offsets = edit_documents(data, offsets, code_points().flags, vocabulary(), rows[0], marks[0])
+    removed = np.diff(offsets) - np.diff(edited_offsets)
+    return text_array(edited, edited_offsets), removed.astype(np.uint64)

@@ -1,0 +1,301 @@
+"""Presets: published sets of rules as data, and the decision they make about each document."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Collection, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from filters.line_rules import LineRules, line_rules
+from filters.names import unknown
+from filters.statistics import STATISTICS
+
+Bound = Literal["minimum", "maximum", "above", "below"]
+BOUNDS: tuple[Bound, ...] = ("minimum", "maximum", "above", "below")
+_WORDS = {"minimum": "≥", "maximum": "≤", "above": ">", "below": "<"}
+MOST_RULES = 64  # one bit each
+OTHER_COLUMNS = ("language", "language_score")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What a document must meet to stay.
+
+    Its value must be at least the threshold (``minimum``), at most (``maximum``), ``above`` or ``below`` it. ``one_of`` takes the place of a bound for a text column. A null or NaN meets no rule.
+    """
+
+    name: str
+    statistic: str
+    bound: Bound | None = None
+    threshold: float | None = None
+    one_of: tuple[str, ...] = ()
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """The rule as a condition, for example ``content_words ≥ 50``."""
+        if self.bound is None:
+            return f"{self.statistic} in {', '.join(self.one_of)}"
+        return f"{self.statistic} {_WORDS[self.bound]} {self.threshold:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """Rules in the order in which they are asked.
+
+    ``languages`` limits the rules to documents of these languages: all others pass. ``lines`` are the line rules that
+    rewrite the documents that stay (``filters.line_rules.edit_lines``), or None.
+    """
+
+    name: str
+    rules: tuple[Rule, ...]
+    source: str = ""
+    lines: LineRules | None = None
+    divergences: tuple[str, ...] = ()
+    languages: tuple[str, ...] | None = None
+
+
+class Decisions(NamedTuple):
+    """``first`` int16 [n]: the first failing rule as an index into ``rules``, -1 if the document stays.
+
+    ``failing`` uint64 [n]: bit r is set if rule r fails. ``rules``: the names, ``preset/rule``, at most 64.
+    """
+
+    first: np.ndarray
+    failing: np.ndarray
+    rules: list[str]
+
+
+def preset_names() -> list[str]:
+    """The presets that are shipped, sorted."""
+    return sorted(file.name.removesuffix(".yaml") for file in _folder().iterdir() if file.name.endswith(".yaml"))
+
+
+def load_preset(
+    name: str,
+    overrides: Mapping[str, float | None] | None = None,
+    languages: Collection[str] | None = None,
+    label: str | None = None,
+) -> Preset:
+    """Reads a preset and applies the user's thresholds.
+
+    Args:
+        name: one of ``preset_names()``, or the path of a preset of the user's own (``*.yaml``, the same format).
+        overrides: a threshold by rule name; None switches the rule off. ``lines.FIELD`` sets a line rule instead, which
+            changes how documents are rewritten, not the statistics of the line rules as published.
+        languages: limits the preset to documents in these languages; None keeps what the preset says (mostly all).
+        label: another name for the preset, so that it can be used twice, for example with thresholds by language.
+
+    Raises:
+        ValueError: a preset, rule or statistic that does not exist (with the nearest that does), or a threshold that
+            no document or every document meets.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise ValueError(f"preset {name!r}: no such file; give the path of a YAML file or one of {preset_names()}")
+        text = path.read_text(encoding="utf-8")
+    elif name in preset_names():
+        text = _folder().joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    else:
+        raise ValueError(unknown("preset", name, preset_names()))
+    preset = _parse(name, text)
+
+    lines = preset.lines
+    rules = {rule.name: rule for rule in preset.rules}
+    line_changes: dict[str, Any] = {}
+    for key, value in (overrides or {}).items():
+        if key.startswith("lines."):
+            if lines is None:
+                raise ValueError(f"preset {name!r} has no line rules, so {key!r} cannot be set")
+            line_changes[key.removeprefix("lines.")] = value
+        elif key not in rules:
+            raise ValueError(f"preset {name!r}: {unknown('rule', key, rules)}")
+        elif value is None:
+            del rules[key]
+        else:
+            rules[key] = dataclasses.replace(rules[key], threshold=_threshold(name, rules[key], value))
+    if line_changes:
+        defaults = dataclasses.asdict(LineRules())
+        given = dataclasses.asdict(lines or LineRules())
+        given |= {key: defaults.get(key) if value is None else value for key, value in line_changes.items()}
+        lines = line_rules(f"preset {name!r}", given)
+    return dataclasses.replace(
+        preset,
+        name=label or preset.name,
+        rules=tuple(rules.values()),
+        lines=lines,
+        languages=preset.languages if languages is None else tuple(sorted(languages)),
+    )
+
+
+def language_preset(languages: Collection[str], minimum_score: float = 0.65) -> Preset:
+    """Keeps documents in the given languages (labels as the language model writes them, ``en``).
+
+    The default score is FineWeb's for fastText's lid.176 (arXiv 2406.17557, section 3.3).
+
+    Raises:
+        ValueError: no language, or a score outside 0 to 1.
+    """
+    if not languages:
+        raise ValueError("language rule: no languages; name at least one, or leave the rule out")
+    if not 0 <= minimum_score <= 1:
+        raise ValueError(f"language rule: minimum score {minimum_score!r} is not between 0 and 1")
+    return Preset(
+        "language",
+        (
+            Rule("language", "language", one_of=tuple(sorted(languages)), reason="not in a wanted language"),
+            Rule("score", "language_score", "minimum", minimum_score, reason="the language is uncertain"),
+        ),
+    )
+
+
+def quality_preset(minimum: float, column: str = "quality", name: str = "quality") -> Preset:
+    """Keeps documents whose quality model's score, in ``column``, is at least ``minimum`` [0, 1].
+
+    Raises:
+        ValueError: a score outside 0 to 1.
+    """
+    if not 0 <= minimum <= 1:
+        raise ValueError(f"quality rule: minimum score {minimum!r} is not between 0 and 1")
+    reason = "the quality model scores it too low"
+    return Preset(name, (Rule("score", column, "minimum", minimum, reason=reason),))
+
+
+def decide(annotations: pa.RecordBatch | pa.Table, presets: Sequence[Preset]) -> Decisions:
+    """Asks every rule of every preset about every document.
+
+    Numbers are compared in the type of their column, so a share that equals a threshold of 0.1 meets ``maximum: 0.1``.
+
+    Args:
+        annotations: a column for each rule's statistic; ``language`` too if a preset is limited to languages.
+        presets: in the order in which their rules are asked.
+
+    Raises:
+        ValueError: a column that is missing or has another type, a preset named twice, more than 64 rules.
+    """
+    named = [(preset, rule) for preset in presets for rule in preset.rules]
+    if len(named) > MOST_RULES:
+        raise ValueError(f"{len(named)} rules; at most {MOST_RULES} can be used at once: switch some off")
+    names = [preset.name for preset in presets]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"preset {name!r} is used twice; give one of them a label of its own")
+
+    rows = annotations.num_rows
+    first = np.full(rows, -1, np.int16)
+    failing = np.zeros(rows, np.uint64)
+    for preset in presets:
+        applies = np.ones(rows, bool)
+        if preset.languages is not None:
+            applies = _is_in(_column(annotations, "language", f"preset {preset.name!r}"), preset.languages)
+        for rule in preset.rules:
+            index = named.index((preset, rule))
+            fails = applies & ~_meets(_column(annotations, rule.statistic, f"rule {preset.name}/{rule.name}"), rule)
+            failing[fails] |= np.uint64(1) << np.uint64(index)
+            first[fails & (first < 0)] = index
+    return Decisions(first, failing, [f"{preset.name}/{rule.name}" for preset, rule in named])
+
+
+def _folder() -> Any:
+    return resources.files("filters").joinpath("presets")
+
+
+def _parse(where: str, text: str) -> Preset:
+    """Reads the YAML of a preset."""
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"preset {where!r} is not YAML: {error}") from error
+    if not isinstance(values, dict) or not isinstance(values.get("rules"), list) or "name" not in values:
+        raise ValueError(f"preset {where!r} needs at least the keys name and rules")
+    known = ("name", "source", "languages", "lines", "rules", "divergences")
+    for key in values:
+        if key not in known:
+            raise ValueError(f"preset {where!r}: {unknown('key', key, known)}")
+    rules: list[Rule] = []
+    for entry in values["rules"]:
+        rule = _parse_rule(where, entry)
+        if any(rule.name == other.name for other in rules):
+            raise ValueError(f"preset {where!r}: two rules are named {rule.name!r}")
+        rules.append(rule)
+    return Preset(
+        name=str(values["name"]),
+        rules=tuple(rules),
+        source=str(values.get("source", "")),
+        lines=line_rules(f"preset {where!r}", values["lines"]) if values.get("lines") else None,
+        divergences=tuple(values.get("divergences") or ()),
+        languages=tuple(sorted(values["languages"])) if values.get("languages") else None,
+    )
+
+
+def _parse_rule(where: str, entry: Any) -> Rule:
+    if not isinstance(entry, dict) or "name" not in entry or "statistic" not in entry:
+        raise ValueError(f"preset {where!r}: each rule needs a name, a statistic and a bound, not {entry!r}")
+    name, statistic = str(entry["name"]), str(entry["statistic"])
+    known = ("name", "statistic", "reason", *BOUNDS)
+    for key in entry:
+        if key not in known:
+            raise ValueError(f"preset {where!r}, rule {name!r}: {unknown('key', key, known)}")
+    # A model's score is named by the user; everything else must be a statistic.
+    if statistic not in STATISTICS and statistic != "language_score" and not statistic.startswith("quality"):
+        raise ValueError(f"preset {where!r}, rule {name!r}: {unknown('statistic', statistic, STATISTICS)}")
+    bounds: list[Bound] = [bound for bound in BOUNDS if bound in entry]
+    if len(bounds) != 1:
+        raise ValueError(f"preset {where!r}, rule {name!r} needs exactly one of {', '.join(BOUNDS)}")
+    rule = Rule(name, statistic, bounds[0], reason=str(entry.get("reason", "")))
+    return dataclasses.replace(rule, threshold=_threshold(where, rule, entry[bounds[0]]))
+
+
+def _threshold(where: str, rule: Rule, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"preset {where!r}, rule {rule.name!r}: the threshold must be a number, not {value!r}")
+    largest = 1 if rule.statistic.endswith("_fraction") else math.inf
+    if not 0 <= value <= largest:
+        range_text = "between 0 and 1" if largest == 1 else "0 or more"
+        raise ValueError(f"preset {where!r}, rule {rule.name!r}: {rule.statistic} is {range_text}, not {value!r}")
+    return value
+
+
+def _column(annotations: pa.RecordBatch | pa.Table, name: str, where: str) -> pa.Array:
+    if name not in annotations.schema.names:
+        message = unknown("column", name, annotations.schema.names)
+        raise ValueError(f"{where}: {message}; annotate the documents again if it should be there")
+    column = annotations.column(name)
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _is_in(column: pa.Array, values: Sequence[str]) -> np.ndarray:
+    if isinstance(column, pa.ChunkedArray):  # a table without rows has no chunk
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_null(column.type)):
+        raise ValueError(f"a column of languages must hold text, not {column.type}")
+    found = pc.is_in(column.cast(pa.string()), value_set=pa.array(values, pa.string()))
+    return found.to_numpy(zero_copy_only=False)
+
+
+def _meets(column: pa.Array, rule: Rule) -> np.ndarray:
+    """Which rows [n] bool meet a rule."""
+    if rule.bound is None:
+        return _is_in(column, rule.one_of)
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        if pa.types.is_null(column.type):
+            return np.zeros(len(column), bool)
+        raise ValueError(f"rule {rule.name!r} needs numbers in column {rule.statistic!r}, not {column.type}")
+    present = pc.is_valid(column).to_numpy(zero_copy_only=False)
+    values = column.fill_null(0).to_numpy(zero_copy_only=False) if column.null_count else column.to_numpy()
+    assert rule.threshold is not None
+    threshold: Any = rule.threshold
+    if np.issubdtype(values.dtype, np.floating):
+        threshold = values.dtype.type(rule.threshold)
+    compare = {"minimum": np.greater_equal, "maximum": np.less_equal, "above": np.greater, "below": np.less}
+    return compare[rule.bound](values, threshold) & present
