@@ -89,19 +89,19 @@ def plan(
     listed = {language for language, share in (language_shares or {}).items() if language != OTHER}
     catches_rest = OTHER in (language_shares or {})
 
-    def group_of(language: str) -> str | None:
+    def group_of(language: str) -> str:
         if language_shares is None or language in listed:
             return language
-        return OTHER if catches_rest else None
+        return OTHER if catches_rest else ""  # left out
 
     sources = _targets("source", source_shares, {source for source, _ in available})
-    groups = {group for group in map(group_of, languages) if group is not None}
+    groups = set(map(group_of, languages)) - {""}
     language_targets = _targets("language", language_shares, groups, languages)
 
     def wanted(cell: Cell) -> bool:
         group = group_of(cell[1])
         return (not sources or sources.get(cell[0], 0) > 0) and (
-            not language_targets or (group is not None and language_targets.get(group, 0) > 0)
+            not language_targets or language_targets.get(group, 0) > 0
         )
 
     used = [cell for cell in available if wanted(cell)]
@@ -187,7 +187,7 @@ def _fit(
     weights: dict[Cell, float],
     sources: Mapping[str, float],
     languages: Mapping[str, float],
-    group_of: Callable[[str], str | None],
+    group_of: Callable[[str], str],
 ) -> dict[Cell, float]:
     """Scales cell weights until both marginals hold; the weights sum to 1."""
     rounds = 1 if not (sources and languages) else _ROUNDS
@@ -221,7 +221,7 @@ def _fit(
     return {cell: weight / total for cell, weight in weights.items()}
 
 
-def _sums(weights: Mapping[Cell, float], name_of: Callable[[Cell], str | None]) -> dict[str, float]:
+def _sums(weights: Mapping[Cell, float], name_of: Callable[[Cell], str]) -> dict[str, float]:
     """Exact sums by name, so that the order of the cells does not matter."""
     parts: dict[str, list[float]] = {}
     for cell, weight in weights.items():
@@ -229,7 +229,7 @@ def _sums(weights: Mapping[Cell, float], name_of: Callable[[Cell], str | None]) 
     return {name: math.fsum(values) for name, values in parts.items()}
 
 
-def _shares(planned: Mapping[Cell, float], name_of: Callable[[Cell], str | None], total: float) -> dict[str, float]:
+def _shares(planned: Mapping[Cell, float], name_of: Callable[[Cell], str], total: float) -> dict[str, float]:
     return {name: value / total for name, value in sorted(_sums(planned, name_of).items())} if total else {}
 
 

@@ -66,4 +66,4 @@ def phrase_tables(groups: Sequence[Sequence[str]]) -> PhraseTables:
             matched[child] = [own + other for own, other in zip(matched[child], matched[beside], strict=True)]
             queue.append(child)
     counts = np.array(matched, np.uint16)
-    return PhraseTables(byte_class, following, counts, counts.any(axis=1))
+    return PhraseTables(byte_class, following, counts, np.asarray(counts.any(axis=1)))

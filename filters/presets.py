@@ -29,7 +29,8 @@ OTHER_COLUMNS = ("language", "language_score")
 class Rule:
     """What a document must meet to stay.
 
-    Its value must be at least the threshold (``minimum``), at most (``maximum``), ``above`` or ``below`` it. ``one_of`` takes the place of a bound for a text column. A null or NaN meets no rule.
+    Its value must be at least the threshold (``minimum``), at most (``maximum``), ``above`` or ``below`` it; ``one_of``
+    takes the place of a bound for a text column. A null or NaN meets no rule.
     """
 
     name: str

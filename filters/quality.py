@@ -54,8 +54,8 @@ def train(
     *,
     dimension: int = 64,
     word_ngrams: int = 2,
-    epochs: int = 5,
-    learning_rate: float = 0.1,
+    epochs: int | None = None,
+    learning_rate: float = 0.5,
     minimum_count: int = 1,
     buckets: int = 1 << 18,
     sample_bytes: int | None = None,
@@ -72,7 +72,7 @@ def train(
         path: the model to write (``.bin``); it appears whole or not at all.
         dimension: of the vectors.
         word_ngrams: longest run of words with a vector of its own.
-        epochs: passes over the documents.
+        epochs: passes over the documents; None takes 5, and more when there are fewer than 20,000 documents.
         learning_rate: at the start; it falls to 0.
         minimum_count: occurrences a word needs.
         buckets: vectors that the runs of words share.
@@ -87,6 +87,9 @@ def train(
     for label, documents in lines.items():
         if not documents:
             raise ValueError(f"quality model: no {label} documents with text; both classes need some")
+    if epochs is None:
+        documents_in_pass = 2 * max(len(documents) for documents in lines.values())
+        epochs = min(max(5, 100_000 // documents_in_pass), 100)
     fasttext_train, fasttext_arguments, fasttext_model_type = _fasttext()
     handle, training_file = tempfile.mkstemp(suffix=".txt")
     unfinished = f"{path}.partial"

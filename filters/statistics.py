@@ -36,12 +36,11 @@ _Column = tuple[str, pa.DataType, str, Callable[[np.ndarray], np.ndarray]]
 
 def _count(name: str, help_text: str, column: int, dtype: type[np.unsignedinteger] = np.uint32) -> _Column:
     limit = min(np.iinfo(dtype).max, np.iinfo(np.int64).max)
-    return (
-        name,
-        pa.from_numpy_dtype(dtype),
-        help_text,
-        lambda counts: np.minimum(counts[:, column], limit).astype(dtype),
-    )
+
+    def values(counts: np.ndarray) -> np.ndarray:
+        return np.minimum(counts[:, column], limit).astype(dtype)
+
+    return name, pa.from_numpy_dtype(dtype), help_text, values
 
 
 def _share(name: str, help_text: str, column: int, of: int) -> _Column:
@@ -59,7 +58,8 @@ def _columns(line_rules: Mapping[str, LineRules]) -> list[_Column]:
         _share("alphabetic_word_fraction", "words with a letter / words", line.ALPHABETIC_WORDS, line.WORDS),
         _share("hash_word_ratio", "# signs / words", line.HASHES, line.WORDS),
         _share("ellipsis_word_ratio", "ellipses (... and …) / words", line.ELLIPSES, line.WORDS),
-        _count("distinct_stop_words", "different ones of: the be to of and that have with", document.DISTINCT_STOP_WORDS),
+        _count("distinct_stop_words", "different ones of: the be to of and that have with",
+               document.DISTINCT_STOP_WORDS),
         _count("stop_words", "occurrences of those stop words", line.STOP_WORDS),
         _count("distinct_function_characters", "different frequent function characters of Chinese (的, 是, 了, ...)",
                document.DISTINCT_FUNCTION_CHARACTERS),
@@ -118,8 +118,10 @@ def _columns(line_rules: Mapping[str, LineRules]) -> list[_Column]:
             _count(f"{name}_kept_sentences", f"sentences in those lines ({preset})", first + document.KEPT_SENTENCES),
             (f"{name}_removed_word_fraction", pa.float32(), f"words that the line rules of {preset} remove / words",
              functools.partial(_removed, column=first + document.KEPT_WORDS)),
-            _count(f"{name}_curly_brace_lines", f"lines with a curly brace when {preset} looks", first + document.CURLY_LINES),
-            _count(f"{name}_lorem_ipsum_lines", f"lines with lorem ipsum when {preset} looks", first + document.LOREM_LINES),
+            _count(f"{name}_curly_brace_lines", f"lines with a curly brace when {preset} looks",
+                   first + document.CURLY_LINES),
+            _count(f"{name}_lorem_ipsum_lines", f"lines with lorem ipsum when {preset} looks",
+                   first + document.LOREM_LINES),
         ]  # fmt: skip
     return columns
 
@@ -140,7 +142,7 @@ def schema() -> pa.Schema:
 def statistics(texts: pa.Array | pa.ChunkedArray) -> pa.RecordBatch:
     """Computes ``STATISTICS`` for each document of a text column.
 
-    The n-gram shares of a document of more than 2**20 words are those of its first 2**20 words. A share of nothing is 0.
+    The n-gram shares of a document of more than 2**20 words are those of its first 2**20. A share of nothing is 0.
 
     Args:
         texts: ``string`` or ``large_string`` [n]; nulls read as empty.

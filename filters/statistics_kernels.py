@@ -172,9 +172,9 @@ def document_counts(data, offsets, flags, vocabulary, rules, end_marks, most_wor
                         kept[KEPT_WORDS] += features[WORDS]
                         kept[KEPT_SENTENCES] += features[SENTENCES]
                     # The order in which C4's code looks: lorem ipsum, javascript, curly bracket, policies.
-                    if verdict == KEEP or verdict == SAYS_POLICY:
+                    if verdict in (KEEP, SAYS_POLICY):
                         kept[CURLY_LINES] += features[CURLY_BRACES] > 0
-                    if verdict == KEEP or verdict == SAYS_POLICY or verdict == SAYS_JAVASCRIPT:
+                    if verdict in (KEEP, SAYS_POLICY, SAYS_JAVASCRIPT):
                         kept[LOREM_LINES] += features[LOREM_IPSUM] > 0
             if paragraph_lines and (line[FIRST] < 0 or line_stop == stop):
                 row[PARAGRAPHS] += 1
