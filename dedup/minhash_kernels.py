@@ -65,7 +65,7 @@ def signatures(data, offsets, table, ngram, bands, rows, seed, multipliers):
         data: uint8 [bytes], valid UTF-8; ``offsets`` int64 [n + 1] (``text.arrow_buffers.text_buffers``).
         table: uint32 [0x110000] (``dedup.shingles.word_table``).
         ngram, bands, rows: int; ``seed`` uint64.
-        multipliers: uint32 [at least bands * rows], padded to whole vectors; what is behind ``bands * rows`` is not kept.
+        multipliers: uint32 [at least bands * rows], padded to whole vectors; the padding's minima are not kept.
 
     Returns:
         ``content`` uint64 [n], ``normalised`` uint64 [n], ``words`` uint32 [n], ``bands`` uint64 [n, bands],

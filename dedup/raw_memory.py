@@ -1,9 +1,9 @@
 # mypy: allow-untyped-defs
 """Reading a buffer by address inside numba kernels.
 
-A numba helper that takes an array counts a reference to it in and out of every call, two locked additions that cost more
-than cutting a short word. Helpers of a hot loop take the address (``array.ctypes.data``) instead; the kernel that owns
-the loop holds the array, and every helper is told where the bytes end.
+A numba helper that takes an array counts a reference to it in and out of every call, two locked additions that cost
+more than cutting a short word. Helpers of a hot loop take the address (``array.ctypes.data``) instead; the kernel that
+owns the loop holds the array, and every helper is told where the bytes end.
 """
 
 from __future__ import annotations

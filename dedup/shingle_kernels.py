@@ -41,7 +41,7 @@ _CONTINUATION = np.uint64(0x80)
 
 @njit
 def _load_eight(position, stop):
-    """The bytes from address ``position`` to ``stop``, at most eight, as a little-endian uint64; zero behind ``stop``."""
+    """Up to eight bytes from address ``position`` to ``stop`` as a little-endian uint64, zero behind ``stop``."""
     if position + 8 <= stop:
         return read_uint64(position)
     value = np.uint64(0)
