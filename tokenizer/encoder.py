@@ -26,7 +26,7 @@ class Encoded(NamedTuple):
 
 
 class Encoder:
-    """Encodes and decodes with one tokenizer; one instance may serve many threads, each gets a word cache of its own."""
+    """Encodes and decodes with one tokenizer; one instance serves many threads, each with its own word cache."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Builds the tables (about 0.1 s for 100,000 tokens).
@@ -98,8 +98,8 @@ class Encoder:
         if ends[0] < 0:
             position = -1 - int(ends[0])
             raise ValueError(
-                f"token {tokens[position]} at position {position} is outside the vocabulary of {self.tokenizer.tokens}: "
-                "these tokens come from another tokenizer"
+                f"token {tokens[position]} at position {position} is outside the vocabulary of "
+                f"{self.tokenizer.tokens}: these tokens come from another tokenizer"
             )
         return data, ends
 
@@ -128,7 +128,8 @@ def _vocabulary(tokenizer: Tokenizer) -> Vocabulary:
     tokens = len(offsets) - 1
     if max(tokens, int(offsets[-1])) >= 1 << RANK_BITS:
         raise ValueError(
-            f"vocabulary of {tokens} tokens with {offsets[-1]} bytes is too large: the encoder holds below {1 << RANK_BITS}"
+            f"vocabulary of {tokens} tokens with {offsets[-1]} bytes is too large: "
+            f"the encoder holds below {1 << RANK_BITS} of either"
         )
     root = np.empty(65536, np.int32)
     edges, shorter = build_trie(data, offsets, root)

@@ -178,7 +178,9 @@ def from_json(tokenizer_json: str, config_json: str | None = None, where: str = 
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: is not JSON ({error}); export the tokenizer again") from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{where}: is no Hugging Face tokenizer.json ({error!r}); export the tokenizer again") from error
+        raise ValueError(
+            f"{where}: is no Hugging Face tokenizer.json ({error!r}); export the tokenizer again"
+        ) from error
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
 
@@ -210,14 +212,18 @@ def _read(document: dict[str, Any], config: dict[str, Any]) -> Tokenizer:
     for merge in model["merges"]:
         left, right = merge.split(" ") if isinstance(merge, str) else merge
         if left not in rank or right not in rank or left + right not in vocabulary:
-            raise ValueError(f"model.merges {left!r} {right!r} joins tokens that are not there yet: merges are out of order")
+            raise ValueError(
+                f"model.merges {left!r} {right!r} joins tokens that are not there yet: merges are out of order"
+            )
         if left + right in rank:
             raise ValueError(f"model.merges makes {left + right!r} twice: only one merge a token is supported")
         pairs.append((rank[left], rank[right]))
         rank[left + right] = len(rank)
     unreachable = [token for token in vocabulary if token not in rank and token not in added]
     if unreachable:
-        raise ValueError(f"model.vocab {unreachable[0]!r} is made by no merge: {len(unreachable)} tokens are unreachable")
+        raise ValueError(
+            f"model.vocab {unreachable[0]!r} is made by no merge: {len(unreachable)} tokens are unreachable"
+        )
     ids = np.array([vocabulary[token] for token in rank], np.uint32)
     special_tokens = _special_names(added, config)
     ours = config.get(_OURS, {})

@@ -30,13 +30,17 @@ VOCABULARY_MULTIPLE = 4096
 def check_special_tokens(special_tokens: Mapping[str, str]) -> None:
     """Raises ``ValueError`` for empty or repeated strings, or when ``end`` is missing, which separates documents."""
     if "end" not in special_tokens:
-        raise ValueError(f"special_tokens has no 'end' (only {', '.join(special_tokens) or 'none'}): documents need one")
+        raise ValueError(
+            f"special_tokens has no 'end' (only {', '.join(special_tokens) or 'none'}): documents need one"
+        )
     seen: dict[str, str] = {}
     for name, text in special_tokens.items():
         if not text:
             raise ValueError(f"special_tokens.{name} is empty: give it a string such as '<|{name}|>'")
         if text in seen:
-            raise ValueError(f"special_tokens.{name} repeats {text!r} of {seen[text]!r}: each needs a string of its own")
+            raise ValueError(
+                f"special_tokens.{name} repeats {text!r} of {seen[text]!r}: each needs a string of its own"
+            )
         seen[text] = name
 
 

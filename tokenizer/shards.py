@@ -1,0 +1,364 @@
+"""Token shards: what a training run reads. Arrow IPC files, memory-mapped, one row a document, and an index of them.
+
+A shard has the columns ``tokens`` (list<uint32>), ``key`` (uint64) and ``source`` (dictionary<string>). The list values
+of a record batch are one flat token array and the list offsets are the document boundaries, so the same shard serves
+any context length. ``shards.json`` beside them says which tokenizer made them, how much there is, and a checksum a file.
+Reading needs only NumPy and pyarrow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokenizer.shuffle import (
+    Documents,
+    batches,
+    by_place,
+    concatenate,
+    read_run_range,
+    shard_bounds,
+    shuffle_hash,
+    split_of,
+    token_lists,
+    write_run,
+)
+
+__all__ = [
+    "INDEX_NAME", "Documents", "ShardSummary", "concatenate", "head", "index", "open_shard", "read_index",
+    "read_run_range", "shard_bounds", "shuffle_hash", "split_of", "stats", "verify", "write_index", "write_run",
+    "write_shard",
+]  # fmt: skip
+
+INDEX_NAME = "shards.json"
+SHARD_FIELDS = (
+    pa.field("tokens", pa.list_(pa.field("item", pa.uint32(), nullable=False)), nullable=False),
+    pa.field("key", pa.uint64(), nullable=False),
+    pa.field("source", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+)
+_TOKENIZER = b"gristmill.tokenizer"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class ShardSummary:
+    """What a finished shard holds, as its entry in ``shards.json`` needs it."""
+
+    documents: int
+    tokens: int
+    sources: dict[str, dict[str, int]]  # name → {"documents", "tokens"}
+    largest_token: int
+    bytes: int
+    sha256: str
+
+    def entry(self, path: str) -> dict[str, Any]:
+        """The shard's entry under ``splits.<split>.files``, at ``path`` relative to the index."""
+        return {
+            "path": path,
+            "documents": self.documents,
+            "tokens": self.tokens,
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "sources": self.sources,
+        }
+
+
+def schema(tokenizer: str, vocabulary: int, begin: int | None = None, end: int | None = None) -> pa.Schema:
+    """The schema of a shard, with its metadata: the tokenizer's hash, the model's vocabulary, the ids around documents."""
+    metadata = {
+        _TOKENIZER: tokenizer.encode(),
+        b"gristmill.vocabulary": str(vocabulary).encode(),
+        b"gristmill.begin": b"" if begin is None else str(begin).encode(),
+        b"gristmill.end": b"" if end is None else str(end).encode(),
+    }
+    return pa.schema(SHARD_FIELDS, metadata)
+
+
+def write_shard(destination: Any, parts: Sequence[Documents], of: pa.Schema) -> ShardSummary:
+    """Writes one shard: all documents of all parts, ordered by (hash, key).
+
+    Args:
+        destination: path or binary file object.
+        parts: the shard's documents, as ``read_run_range`` returns them; in any order.
+        of: see ``schema``.
+
+    Returns:
+        Counts, size and checksum, for the index.
+
+    Raises:
+        ValueError: a token is outside the vocabulary.
+    """
+    documents = by_place(concatenate(list(parts)))
+    lengths = np.diff(documents.offsets)
+    largest = int(documents.tokens.max()) if len(documents.tokens) else 0
+    vocabulary = int((of.metadata or {})[b"gristmill.vocabulary"])
+    if largest >= vocabulary:
+        raise ValueError(
+            f"token {largest} is outside the vocabulary of {vocabulary}: the tokens are of another tokenizer"
+        )
+    with _opened(destination) as file:
+        hashing = _Hashing(file)
+        sink = pa.PythonFile(hashing, "w")
+        with pa.ipc.new_file(sink, of) as writer:
+            for start, stop in batches(documents.offsets):
+                columns = [
+                    token_lists(documents.tokens, documents.offsets[start : stop + 1]).cast(of.field("tokens").type),
+                    pa.array(documents.keys[start:stop]),
+                    documents.sources[start:stop],
+                ]
+                writer.write_batch(pa.record_batch(columns, schema=of))
+        sink.flush()
+    names = documents.sources.dictionary.to_pylist()
+    indices = documents.sources.indices.to_numpy() if names else np.empty(0, np.int32)
+    by_source = {
+        name: {
+            "documents": int(np.count_nonzero(indices == i)),
+            "tokens": int(lengths[indices == i].sum()),
+        }
+        for i, name in enumerate(names)
+    }
+    return ShardSummary(
+        len(lengths), int(lengths.sum()), by_source, largest, hashing.written, hashing.digest.hexdigest()
+    )
+
+
+def open_shard(path: str | Path) -> pa.Table:
+    """Maps a shard into memory: columns ``tokens``, ``key``, ``source``; nothing is read before it is used.
+
+    Raises:
+        ValueError: the file is not a shard.
+    """
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{path}: is no Arrow file ({error}); write the shards again") from error
+    if table.column_names != ["tokens", "key", "source"]:
+        raise ValueError(f"{path}: has columns {table.column_names}, a shard has tokens, key, source")
+    return table
+
+
+def index(
+    splits: Mapping[str, Sequence[tuple[str, ShardSummary]]],
+    *,
+    tokenizer: str,
+    vocabulary: int,
+    seed: int,
+    begin: int | None = None,
+    end: int | None = None,
+) -> dict[str, Any]:
+    """The content of ``shards.json``.
+
+    Args:
+        splits: split name → (path relative to the index, summary) of each shard, in order.
+        tokenizer: the tokenizer's hash.
+        vocabulary: rows of the model's embedding.
+        seed: of the shuffle.
+        begin, end: ids around every document, None where there is none.
+    """
+    sources: dict[str, dict[str, int]] = {}
+    described: dict[str, Any] = {}
+    for name, shards in splits.items():
+        for _, summary in shards:
+            for source, amounts in summary.sources.items():
+                total = sources.setdefault(source, {"documents": 0, "tokens": 0})
+                for key, value in amounts.items():
+                    total[key] += value
+        described[name] = {
+            "documents": sum(summary.documents for _, summary in shards),
+            "tokens": sum(summary.tokens for _, summary in shards),
+            "files": [summary.entry(path) for path, summary in shards],
+        }
+    return {
+        "tokenizer": tokenizer,
+        "vocabulary": vocabulary,
+        "begin": begin,
+        "end": end,
+        "seed": seed,
+        "splits": described,
+        "sources": dict(sorted(sources.items())),
+    }
+
+
+def write_index(folder: str | Path, content: Mapping[str, Any]) -> Path:
+    """Writes ``shards.json`` into ``folder``, whole or not at all; returns its path."""
+    path = Path(folder) / INDEX_NAME
+    unfinished = path.with_name(f".{INDEX_NAME}.{os.getpid()}")
+    unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def read_index(folder: str | Path) -> dict[str, Any]:
+    """Reads ``shards.json`` from a folder (or its own path).
+
+    Raises:
+        FileNotFoundError: there is none; says how to make one.
+        ValueError: it is damaged or misses a field.
+    """
+    path = Path(folder)
+    path = path / INDEX_NAME if path.name != INDEX_NAME else path
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such index; write shards with `gristmill tokenize`")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: is not JSON ({error}); write the shards again") from error
+    missing = [key for key in ("tokenizer", "vocabulary", "splits") if key not in content]
+    if missing:
+        raise ValueError(f"{path}: has no {missing[0]!r}; write the shards again")
+    return content
+
+
+def verify(folder: str | Path, tokenizer: str | None = None) -> list[str]:
+    """Checks every shard against the index: there, whole, of this tokenizer, tokens inside the vocabulary, counts right.
+
+    Args:
+        folder: holds ``shards.json``.
+        tokenizer: hash that the shards must have been made with, when it is known.
+
+    Returns:
+        One line a problem, each naming its file; empty when all is well.
+    """
+    folder = Path(folder)
+    content = read_index(folder)
+    problems = []
+    if tokenizer is not None and content["tokenizer"] != tokenizer:
+        problems.append(f"{INDEX_NAME}: made with tokenizer {content['tokenizer'][:12]}, not {tokenizer[:12]}")
+    for split, described in content["splits"].items():
+        for file in described["files"]:
+            problems += [f"{file['path']} ({split}): {text}" for text in _shard_problems(folder, file, content)]
+        for key in ("documents", "tokens"):
+            total = sum(file[key] for file in described["files"])
+            if total != described[key]:
+                problems.append(f"{INDEX_NAME}: split {split} says {described[key]} {key}, its files sum to {total}")
+    return problems
+
+
+def _shard_problems(folder: Path, file: Mapping[str, Any], content: Mapping[str, Any]) -> Iterator[str]:
+    path = folder / file["path"]
+    if not path.is_file():
+        yield "is missing"
+        return
+    if path.stat().st_size != file["bytes"]:
+        yield f"has {path.stat().st_size} bytes, the index says {file['bytes']}"
+        return
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    if digest.hexdigest() != file["sha256"]:
+        yield "its checksum differs from the index: bytes have changed since it was written"
+        return
+    try:
+        table = open_shard(path)
+    except (ValueError, pa.ArrowException) as error:
+        yield str(error)
+        return
+    made_with = (table.schema.metadata or {}).get(_TOKENIZER, b"").decode()
+    if made_with != content["tokenizer"]:
+        yield f"was made with tokenizer {made_with[:12] or 'unknown'}, the index says {content['tokenizer'][:12]}"
+    tokens = sum(len(chunk.flatten()) for chunk in table["tokens"].chunks)
+    if table.num_rows != file["documents"] or tokens != file["tokens"]:
+        yield f"holds {table.num_rows} documents and {tokens} tokens, the index says {file['documents']}, {file['tokens']}"
+    largest = max((pc.max(chunk.flatten()).as_py() or 0 for chunk in table["tokens"].chunks), default=0)
+    if largest >= content["vocabulary"]:
+        yield f"holds token {largest}, outside the vocabulary of {content['vocabulary']}"
+
+
+def stats(folder: str | Path) -> dict[str, Any]:
+    """What the shards hold: per split documents, tokens, files, bytes and tokens a document; per source the same.
+
+    Document lengths are quantiles over all documents of the split (tokens): shortest, 10 %, median, 90 %, longest.
+    """
+    folder = Path(folder)
+    content = read_index(folder)
+    splits = {}
+    for name, described in content["splits"].items():
+        tables = [open_shard(folder / file["path"]) for file in described["files"]]
+        lengths = [pc.list_value_length(table["tokens"]).to_numpy() for table in tables]
+        every = np.concatenate(lengths) if lengths else np.empty(0)
+        splits[name] = {
+            "documents": described["documents"],
+            "tokens": described["tokens"],
+            "files": len(described["files"]),
+            "bytes": sum(file["bytes"] for file in described["files"]),
+            "tokens_per_document": described["tokens"] / max(described["documents"], 1),
+            "lengths": [int(value) for value in np.quantile(every, [0, 0.1, 0.5, 0.9, 1])] if len(every) else [],
+        }
+    return {
+        "tokenizer": content["tokenizer"],
+        "vocabulary": content["vocabulary"],
+        "seed": content.get("seed"),
+        "splits": splits,
+        "sources": content.get("sources", {}),
+    }
+
+
+def head(folder: str | Path, documents: int = 5, split: str = "train") -> list[dict[str, Any]]:
+    """The first documents of a split: ``key``, ``source`` and ``tokens`` (uint32 array) each.
+
+    Raises:
+        ValueError: the index has no such split.
+    """
+    folder = Path(folder)
+    splits = read_index(folder)["splits"]
+    if split not in splits:
+        raise ValueError(f"split {split!r} is unknown: these shards have {', '.join(splits)}")
+    rows: list[dict[str, Any]] = []
+    for file in splits[split]["files"]:
+        if len(rows) >= documents:
+            break
+        table = open_shard(folder / file["path"]).slice(0, documents - len(rows))
+        for key, source, tokens in zip(table["key"], table["source"], table["tokens"]):
+            rows.append({"key": key.as_py(), "source": source.as_py(), "tokens": tokens.values.to_numpy()})
+    return rows
+
+
+@dataclass
+class _Hashing(io.RawIOBase):
+    """Passes bytes on to a file, counting and hashing them on the way."""
+
+    file: Any
+    written: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        self.file.write(view)
+        self.digest.update(view)
+        self.written += len(view)
+        return len(view)
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        return self.written
+
+
+class _opened:
+    """A path opened for writing and closed behind, or a file object left open."""
+
+    def __init__(self, destination: Any) -> None:
+        self._own = isinstance(destination, (str, os.PathLike))
+        self._file = open(destination, "wb") if self._own else destination  # noqa: SIM115
+
+    def __enter__(self) -> Any:
+        return self._file
+
+    def __exit__(self, *_: object) -> None:
+        if self._own:
+            self._file.close()
