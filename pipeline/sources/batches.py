@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from text.arrow_buffers import text_array
 
 DOCUMENTS = pa.schema(
     [
@@ -95,7 +97,7 @@ class BatchBuilder:
         self._urls: list[str | None] = []
         self._dates: list[str | int | None] = []
         self._languages: list[str | None] = []
-        self._texts: list[bytes | str] = []
+        self._texts: list[bytes] = []
         self._offsets: list[int] = []
         self._bytes = 0
         self._rejects: list[tuple[int, int, str, str]] = []
@@ -108,14 +110,14 @@ class BatchBuilder:
 
     def add(
         self,
-        text: bytes | str,
+        text: bytes,
         offset: int,
         identifier: str | None = None,
         url: str | None = None,
         date: str | int | None = None,
         language: str | None = None,
     ) -> None:
-        """Adds a document; bytes are checked to be UTF-8 later, all at once.
+        """Adds a document; whether its text is UTF-8 is checked later, for all at once.
 
         ``date`` is ISO 8601 or microseconds since 1970; one that is neither reads as null.
         """
@@ -171,24 +173,31 @@ class BatchBuilder:
     def _valid_texts(self) -> pa.Array:
         """The texts as one column; those that are not UTF-8 move to the rejects."""
         try:
-            return pa.array(self._texts, pa.large_binary()).cast(pa.large_string())
-        except (pa.ArrowInvalid, UnicodeEncodeError):
+            return _text_array(self._texts)
+        except pa.ArrowInvalid:
             broken = [(i, fault) for i, text in enumerate(self._texts) if (fault := _utf8_fault(text))]
         for i, fault in broken:
             self._rejects.append((self._records[i], self._offsets[i], "invalid-utf8", fault))
         drop = {i for i, _ in broken}
-        columns = (self._records, self._ids, self._urls, self._dates, self._languages, self._texts, self._offsets)
+        columns: list[list[Any]]
+        columns = [self._records, self._ids, self._urls, self._dates, self._languages, self._texts, self._offsets]
         for column in columns:
-            column[:] = [value for i, value in enumerate(column) if i not in drop]  # type: ignore[attr-defined,index]
-        return pa.array(self._texts, pa.large_binary()).cast(pa.large_string())
+            column[:] = [value for i, value in enumerate(column) if i not in drop]
+        return _text_array(self._texts)
 
 
-def _utf8_fault(text: bytes | str) -> str | None:
+def _text_array(texts: list[bytes]) -> pa.Array:
+    """One copy of the bytes into one buffer, checked to be UTF-8 text by text."""
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offsets[1:])
+    array = text_array(np.frombuffer(b"".join(texts), np.uint8), offsets)
+    array.validate(full=True)
+    return array
+
+
+def _utf8_fault(text: bytes) -> str | None:
     try:
-        if isinstance(text, str):
-            text.encode()
-        else:
-            text.decode()
+        text.decode()
     except UnicodeError as error:
         return str(error)[:200]
     return None
@@ -222,15 +231,3 @@ def _timestamp(value: str | int | None) -> int | None:
                 continue
         return None
     return value if value is not None and abs(value) < 1 << 60 else None
-
-
-def text_column(column: pa.Array) -> pa.Array:
-    """A Parquet column of strings in any encoding as ``large_binary``, UTF-8 not yet checked; None if it is no text."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.dictionary_decode(), kind.value_type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pc.cast(column, pa.large_string()).cast(pa.large_binary())
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
-        return pc.cast(column, pa.large_binary())
-    return None
