@@ -156,7 +156,7 @@ def overlap(dumps: Sequence[str], matrix: Sequence[Sequence[int]]) -> Figure | N
     }
     if len(dumps) <= 8:
         heat |= {"texttemplate": "%{z:.3~s}", "showscale": False}
-    y = _axis(type="category", autorange="reversed", showgrid=False)
+    y = _axis(type="category", autorange="reversed", showgrid=False, ticklabelstandoff=6)
     return _figure([heat], max(280, min(640, 44 * len(dumps) + 90)), _axis(type="category", showgrid=False), y)
 
 
@@ -298,7 +298,7 @@ def epochs(cells: Sequence[Mapping[str, Any]]) -> Figure | None:
         "showscale": False,
         "hovertemplate": "<b>%{y}, %{x}</b><br>repeated %{z:.3~f} times<extra></extra>",
     }
-    y = _axis(type="category", autorange="reversed", showgrid=False)
+    y = _axis(type="category", autorange="reversed", showgrid=False, ticklabelstandoff=6)
     return _figure([heat], 44 * len(sources) + 100, _axis(type="category", showgrid=False), y)
 
 
@@ -379,7 +379,8 @@ def training_curve(runs: Sequence[Mapping[str, Any]], metric: str, title: str, v
     if not traces:
         return None
     x = _axis("tokens seen" if by_tokens else "step", tickformat="~s", rangemode="tozero")
-    return _figure(traces, 320, x, _axis(title), legend=len(traces) > 1)
+    y = _axis(title, tickformat="~e" if metric == "learning_rate" else "")
+    return _figure(traces, 320, x, y, legend=len(traces) > 1)
 
 
 def _bars(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _COUNTS = ("", " k", " M", " B", " T")
 ABSENT = "–"
@@ -63,6 +65,19 @@ def duration(seconds: float | None) -> str:
 def rate(bytes_per_second: float | None) -> str:
     """Bytes a second: ``31.0 MB/s``."""
     return ABSENT if bytes_per_second is None else f"{size(bytes_per_second)}/s"
+
+
+def time(iso: str | None) -> str:
+    """A point in time, ISO 8601, as ``2026-11-22 06:14 UTC``; what is none is shown as it is."""
+    if not iso:
+        return ABSENT
+    try:
+        moment = datetime.fromisoformat(iso.replace("Z", "+00:00"))
+    except ValueError:
+        return iso
+    if moment.tzinfo is None:
+        return f"{moment:%Y-%m-%d %H:%M}"
+    return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
 
 
 def _scaled(value: float, units: tuple[str, ...]) -> str:

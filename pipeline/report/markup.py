@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pipeline.report import formats
 from pipeline.report.visible import visible
 
+_LONG_TEXT = 22  # characters from which a cell may break its text, but keeps a readable width
 _LONGEST_TEXT = 400  # characters shown of one cell; report.json has all of it
 
 _FORMATS: dict[str, Callable[[Any], str]] = {
@@ -18,6 +19,7 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "number": formats.number,
     "duration": formats.duration,
     "rate": formats.rate,
+    "time": formats.time,
 }
 
 
@@ -71,11 +73,11 @@ def text(value: object) -> str:
 
 def tiles(items: Sequence[Tile]) -> str:
     """Summary figures side by side."""
-    cells = (
-        f"<div class=tile><dt>{text(tile.title)}</dt><dd class=value>{text(tile.value)}</dd><dd "
-        f"class=note>{text(tile.note)}</dd></div>"
-        for tile in items
-    )
+    cells = []
+    for tile in items:
+        value = text(tile.value).replace(" ", "\u00a0").replace("\u00a0→\u00a0", " →\u00a0")  # breaks at an arrow only
+        shown = f"<dd class=value>{value}</dd><dd class=note>{text(tile.note)}</dd>"
+        cells.append(f"<div class=tile><dt>{text(tile.title)}</dt>{shown}</div>")
     return f"<dl class=tiles>{''.join(cells)}</dl>" if items else ""
 
 
@@ -130,8 +132,8 @@ def _alignment(column: Column) -> str:
 def _cell(column: Column, value: Any) -> str:
     if value is None:
         return f"<td class={_alignment(column)}>{formats.ABSENT}</td>"
-    if column.kind == "code":
-        return f"<td class=text><code>{text(value)}</code></td>"
-    if column.kind == "text":  # isolated, so that text from right to left leaves the other columns alone
-        return f"<td class=text><bdi>{text(value)}</bdi></td>"
+    if column.kind in ("text", "code"):  # isolated, so that text from right to left leaves the other columns alone
+        element = "code" if column.kind == "code" else "bdi"
+        long = " long" if len(str(value)) > _LONG_TEXT else ""
+        return f'<td class="text{long}"><{element} dir=auto>{text(value)}</{element}></td>'
     return f'<td class=number data-value="{text(value)}">{text(_FORMATS[column.kind](value))}</td>'

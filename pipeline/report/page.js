@@ -34,7 +34,7 @@
     layout.yaxis.showticklabels = false;
     layout.margin.l = 4;
     layout.annotations = rows.map((text, row) => ({
-      text, x: 0, xref: "paper", xanchor: "left", y: row - 0.36, yanchor: "middle", showarrow: false, font: { size: 12 },
+      text, x: 0, xref: "paper", xanchor: "left", y: row - 0.23, yanchor: "bottom", showarrow: false, font: { size: 12 },
     }));
     layout.yaxis.range = [rows.length - 0.6, -0.75];
     return layout;

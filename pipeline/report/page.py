@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -20,7 +19,7 @@ from plotly.offline import get_plotlyjs
 
 from pipeline import storage
 from pipeline.errors import GristmillError
-from pipeline.report import data, markup, sections
+from pipeline.report import data, formats, markup, sections
 from pipeline.report.markup import Section
 from pipeline.report.schema import NOT_RUN
 
@@ -108,14 +107,7 @@ def _contents(parts: Sequence[Section]) -> str:
 
 
 def _subtitle(report: Mapping[str, Any]) -> str:
-    words = []
-    if report["created"]:
-        try:
-            created = datetime.fromisoformat(report["created"].replace("Z", "+00:00"))
-            created = created.astimezone(timezone.utc) if created.tzinfo else created
-            words.append(f"finished {created.day} {created:%B %Y, %H:%M}{' UTC' if created.tzinfo else ''}")
-        except ValueError:
-            words.append(f"finished {report['created']}")
+    words = [f"finished {formats.time(report['created'])}"] if report["created"] else []
     if report["version"]:
         words.append(f"gristmill {report['version']}")
     return " · ".join(words) or "training runs"

@@ -64,9 +64,8 @@ def overview(report: Report) -> Section:
     columns = [Column("title", "step"), Column("documents", "documents", "count"), Column("text_bytes", "text", "size")]
     card = Card(
         "From crawl to shards",
-        "Each bar is what one step left for the next; the mixture can hold more documents than the filters "
-        "kept, because it "
-        "repeats those of a source that it raises.",
+        "Each bar is what one step left for the next; the mixture can hold more documents than the filters kept, "
+        "because it repeats those of a source that it raises.",
         charts.steps(report["steps"]),
         columns,
         report["steps"],
@@ -131,8 +130,8 @@ def ingest(report: Report) -> Section:
         ),
         Card(
             "Skipped records",
-            "Records that are no documents by design, such as requests and redirects; they are counted and "
-            "nothing is wrong.",
+            "Records that are no documents by design, such as requests and redirects; they are counted and nothing is "
+            "wrong.",
             None,
             [Column("name", "kind"), Column("count", "records", "count")],
             _counted(found["skipped"]),
@@ -140,8 +139,8 @@ def ingest(report: Report) -> Section:
         ),
         Card(
             "Rejects by reason",
-            "Records that should have been documents and could not be read; a long bar is worth a look at the "
-            "files below.",
+            "Records that should have been documents and could not be read; a long bar is worth a look at the files "
+            "below.",
             charts.counts(found["rejects"], "records", charts.REMOVED),
             [Column("name", "reason"), Column("count", "records", "count")],
             _counted(found["rejects"]),
@@ -186,9 +185,8 @@ def deduplication(report: Report) -> Section:
         cards += [
             Card(
                 "Removed against number of dumps",
-                "A point is the share of documents removed when that many dumps, in their order, are "
-                "deduplicated together; the "
-                "dotted line is what DeepSeek LLM measured on Common Crawl, and circles are each dump "
+                "A point is the share of documents removed when that many dumps, in their order, are deduplicated "
+                "together; the dotted line is what DeepSeek LLM measured on Common Crawl, and circles are each dump "
                 "deduplicated by itself.",
                 charts.dedup_curve(cluster["curve"], report["reference"]["curve"]),
                 [
@@ -203,17 +201,15 @@ def deduplication(report: Report) -> Section:
             ),
             Card(
                 "Overlap between dumps",
-                "A cell is the number of documents of its row's dump that have a copy in its column's dump; a "
-                "dark row is a dump "
-                "that brings little of its own.",
+                "A cell is the number of documents of its row's dump that have a copy in its column's dump; a row of "
+                "strong colour is a dump that brings little of its own.",
                 charts.overlap(cluster["overlap"]["dumps"], cluster["overlap"]["matrix"]),
                 wide=False,
             ),
             Card(
                 "Cluster sizes",
-                "Points that fall along a line are a natural web; a lone point far to the right is boilerplate "
-                "or a chain that "
-                "merged too much, so look at the largest clusters.",
+                "Points that fall along a line are a natural web; a lone point far to the right is boilerplate or a "
+                "chain that merged too much, so look at the largest clusters.",
                 charts.cluster_sizes(cluster["sizes"]),
                 wide=False,
             ),
@@ -290,8 +286,7 @@ def filters(report: Report) -> Section:
             Card(
                 "Funnel by rule",
                 "Rules stand in the order in which they are applied; the strong bar is what a rule was first to "
-                "remove, the pale "
-                "one all that fail it, so a pale bar alone is a rule that others make unnecessary.",
+                "remove, the pale one all that fail it, so a pale bar alone is a rule that others make unnecessary.",
                 charts.filter_funnel(select["funnel"]),
                 [
                     Column("rule", "rule"),
@@ -310,9 +305,8 @@ def filters(report: Report) -> Section:
     cards.append(
         Card(
             "Languages",
-            "The share of the text in each language before and after the filters; a bar that shrinks is a "
-            "language that the rules "
-            "treat worse than the others.",
+            "The share of the text in each language before and after the filters; a bar that shrinks is a language "
+            "that the rules treat worse than the others.",
             charts.shares_before_after(shares, "after filters") if select else charts.shares_before_after(shares),
             [
                 Column("language", "language"),
@@ -345,9 +339,8 @@ def mixture(report: Report) -> Section:
         Column("after", "after", "share"),
     ]
     reading = (
-        "The share of all text before and after mixing; the tick is the target, and a bar that ends short of it "
-        "ran into "
-        "the cap on epochs."
+        "The share of all text before and after mixing; the tick is the target, and a bar that ends short of it ran "
+        "into the cap on epochs."
     )
     cards = [
         Card(
@@ -395,9 +388,8 @@ def tokenizer(report: Report) -> Section:
     cards = [
         Card(
             "Compression by language",
-            "Bytes of text one token stands for: longer bars need fewer tokens for the same text. Compare a "
-            "language between "
-            "tokenizers, not languages with each other, since scripts differ in bytes per character.",
+            "Bytes of text one token stands for: longer bars need fewer tokens for the same text. Compare a language "
+            "between tokenizers, not languages with each other, since scripts differ in bytes per character.",
             charts.compression(found["compression"]),
             [
                 Column("language", "language"),
@@ -410,9 +402,8 @@ def tokenizer(report: Report) -> Section:
         ),
         Card(
             "Longest tokens",
-            "Boilerplate shows here first: a whole sentence in one token is text that should have been removed. "
-            "A dot in the "
-            "middle of the line (·) is a space.",
+            "Boilerplate shows here first: a whole sentence in one token is text that should have been removed. A dot "
+            "in the middle of the line (·) is a space.",
             None,
             [Column("token", "token", "code")],
             [row for row in longest if row["token"]],
@@ -494,9 +485,8 @@ def training(report: Report) -> Section:
     cards = [
         Card(
             "Loss",
-            "Training loss in nats a token; the dotted line is the loss on validation shards, and where it "
-            "turns up the model has "
-            "begun to memorise.",
+            "Training loss in nats a token; the dotted line is the loss on validation shards, and where it turns up "
+            "the model has begun to memorise.",
             charts.training_curve(runs, "loss", "loss", "validation_loss"),
             [
                 Column("name", "run"),
@@ -516,8 +506,8 @@ def training(report: Report) -> Section:
         ),
         Card(
             "Gradient norm",
-            "Before clipping; a spike that the loss repeats is a bad batch, a slow rise a learning rate that is "
-            "too high.",
+            "Before clipping; a spike that the loss repeats is a bad batch, a slow rise a learning rate that is too "
+            "high.",
             charts.training_curve(runs, "gradient_norm", "gradient norm"),
             wide=False,
         ),
@@ -525,7 +515,6 @@ def training(report: Report) -> Section:
             "Speed",
             "Tokens a second at each step; dips are validation, checkpoints or a slow disk.",
             charts.training_curve(runs, "tokens_per_s", "tokens per second"),
-            wide=False,
         ),
     ]
     return Section("training", "Training", "", (), _with_content(cards))
@@ -569,7 +558,7 @@ def stages(report: Report) -> Section:
                 Column("workers", "workers", "count"),
                 Column("written_files", "files", "count"),
                 Column("written_bytes", "written", "size"),
-                Column("created", "finished"),
+                Column("created", "finished", "time"),
                 Column("version", "version"),
                 Column("fingerprint", "fingerprint", "code"),
             ],
