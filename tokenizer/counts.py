@@ -55,7 +55,8 @@ def count_pieces(
     if rows and weights.min() < 0:
         raise ValueError(f"weights holds {weights.min()}: a document counts 0 times or more")
     starts, lengths, counts = count_distinct(data, offsets, weights, pretokenizer.classes, pretokenizer.pairs)
-    return _sorted_table(*gather_pieces(data, starts, lengths), counts, schema(pretokenizer))
+    piece_data, piece_offsets = gather_pieces(data, starts, lengths)
+    return _sorted_table(piece_data, piece_offsets, counts, schema(pretokenizer))
 
 
 def valid_text_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:

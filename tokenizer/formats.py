@@ -54,7 +54,8 @@ class Tokenizer:
             object.__setattr__(self, "model_vocabulary", padded_vocabulary(self.tokens))
         if self.model_vocabulary < self.tokens:
             raise ValueError(
-                f"model_vocabulary {self.model_vocabulary} is below the {self.tokens} ids in use: raise it, or leave it out"
+                f"model_vocabulary {self.model_vocabulary} is below the {self.tokens} ids in use: "
+                "raise it, or leave it out"
             )
 
     @property
@@ -111,7 +112,7 @@ def to_json(tokenizer: Tokenizer) -> dict[str, str]:
     spelled = ["".join(characters[byte] for byte in token) for token in tokenizer.merges.tokens()]
     ids = list(range(len(spelled))) if tokenizer.ids is None else tokenizer.ids.tolist()
     vocabulary = dict(sorted(zip(spelled, ids), key=lambda item: item[1]))
-    added = [
+    added: list[dict[str, Any]] = [
         {
             "id": tokenizer.special_ids[name], "content": text, "single_word": False, "lstrip": False,
             "rstrip": False, "normalized": False, "special": True,
@@ -178,9 +179,7 @@ def from_json(tokenizer_json: str, config_json: str | None = None, where: str = 
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: is not JSON ({error}); export the tokenizer again") from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{where}: is no Hugging Face tokenizer.json ({error!r}); export the tokenizer again"
-        ) from error
+        raise ValueError(f"{where}: is no Hugging Face tokenizer.json ({error!r}); export it again") from error
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
 
@@ -212,9 +211,7 @@ def _read(document: dict[str, Any], config: dict[str, Any]) -> Tokenizer:
     for merge in model["merges"]:
         left, right = merge.split(" ") if isinstance(merge, str) else merge
         if left not in rank or right not in rank or left + right not in vocabulary:
-            raise ValueError(
-                f"model.merges {left!r} {right!r} joins tokens that are not there yet: merges are out of order"
-            )
+            raise ValueError(f"model.merges {left!r} {right!r} joins unknown tokens: merges are out of order")
         if left + right in rank:
             raise ValueError(f"model.merges makes {left + right!r} twice: only one merge a token is supported")
         pairs.append((rank[left], rank[right]))

@@ -1,14 +1,14 @@
 # mypy: allow-untyped-defs
 """The merge loop of BPE training over distinct pieces.
 
-All pieces lie behind each other in one symbol array with a wall (extent 0) before, between and after them. A token that
-covers several positions has its symbol and its extent at the first of them and its extent again at the last, so both
-neighbours are one step away. ``pair_at[p]`` is the index of the pair that starts at ``p``, or -1; it makes a stale entry
-of a position list recognisable, and the count of a neighbouring pair reachable without hashing.
+All pieces lie behind each other in one symbol array with a wall (extent 0) before, between and after them. A token
+that covers several positions has its symbol and its extent at the first of them and its extent again at the last, so
+both neighbours are one step away. ``pair_at[p]`` is the index of the pair that starts at ``p``, or -1; it makes a stale
+entry of a position list recognisable, and the total of a neighbouring pair reachable without hashing.
 
-Every pair is born in exactly one step (when the younger of its two tokens is), so its list of positions is written once,
-in ascending order, into one flat array. Counts only fall after that, so a heap whose entries are refreshed when they
-come up finds the true maximum.
+Every pair is born in exactly one step (when the younger of its two tokens is), so its list of positions is written
+once, in ascending order, into one flat array. Totals only fall after that, so a heap whose entries are refreshed when
+they come up finds the true maximum.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class State(NamedTuple):
     piece_counts: np.ndarray  # int64 [pieces]
     left: np.ndarray  # int32 [pairs], first token
     right: np.ndarray  # int32 [pairs], second token
-    count: np.ndarray  # int64 [pairs], occurrences in the corpus now
+    total: np.ndarray  # int64 [pairs], occurrences in the corpus now
     list_start: np.ndarray  # int64 [pairs]
     list_length: np.ndarray  # int64 [pairs]
     positions: np.ndarray  # int64 [list entries], ascending within each pair
@@ -193,7 +193,7 @@ def merge_steps(state, steps, next_token, minimum_count, merged, merged_counts, 
     piece_counts = state.piece_counts
     left = state.left
     right = state.right
-    count = state.count
+    total = state.total
     list_start = state.list_start
     list_length = state.list_length
     positions = state.positions
@@ -208,7 +208,7 @@ def merge_steps(state, steps, next_token, minimum_count, merged, merged_counts, 
     finished = 0
     while finished < steps and heap_size > 0:
         pair = heap_pair[0]
-        now = count[pair]
+        now = total[pair]
         if now != heap_count[0] and now > 0:
             heap_count[0] = now
             _sift_down(heap_count, heap_key, heap_pair, heap_size, 0)
@@ -228,7 +228,7 @@ def merge_steps(state, steps, next_token, minimum_count, merged, merged_counts, 
         merged[done + finished, 1] = right[pair]
         merged_counts[done + finished] = now
         finished += 1
-        count[pair] = 0
+        total[pair] = 0
         # Room for the worst case: two new pairs and two list entries an occurrence.
         occurrences = list_length[pair]
         if len(event_pair) < 2 * occurrences:
@@ -240,7 +240,7 @@ def merge_steps(state, steps, next_token, minimum_count, merged, merged_counts, 
             capacity = pairs + 2 * occurrences + len(left) // 2
             left = _grown(left, pairs, capacity)
             right = _grown(right, pairs, capacity)
-            count = _grown(count, pairs, capacity)
+            total = _grown(total, pairs, capacity)
             list_start = _grown(list_start, pairs, capacity)
             list_length = _grown(list_length, pairs, capacity)
         events = 0
@@ -254,9 +254,9 @@ def merge_steps(state, steps, next_token, minimum_count, merged, merged_counts, 
             before = p - extent[p - 1]
             weight = piece_counts[piece_of[p]]
             if before != p:
-                count[pair_at[before]] -= weight
+                total[pair_at[before]] -= weight
             if extent[r]:
-                count[pair_at[q]] -= weight
+                total[pair_at[q]] -= weight
             pair_at[q] = -1
             symbol[p] = token
             extent[p] = r - p
@@ -269,10 +269,10 @@ def merge_steps(state, steps, next_token, minimum_count, merged, merged_counts, 
                     left_slot[neighbour] = new
                     left[new] = neighbour
                     right[new] = token
-                    count[new] = 0
+                    total[new] = 0
                     list_length[new] = 0
                     pairs += 1
-                count[new] += weight
+                total[new] += weight
                 pair_at[before] = new
                 event_pair[events] = new
                 event_position[events] = before
@@ -286,10 +286,10 @@ def merge_steps(state, steps, next_token, minimum_count, merged, merged_counts, 
                     right_slot[neighbour] = new
                     left[new] = token
                     right[new] = neighbour
-                    count[new] = 0
+                    total[new] = 0
                     list_length[new] = 0
                     pairs += 1
-                count[new] += weight
+                total[new] += weight
                 pair_at[p] = new
                 event_pair[events] = new
                 event_position[events] = p
@@ -321,15 +321,15 @@ def merge_steps(state, steps, next_token, minimum_count, merged, merged_counts, 
                 left_slot[left[new]] = -1
             if left[new] == token:
                 right_slot[right[new]] = -1
-            if count[new] > 0:
-                heap_count[heap_size] = count[new]
+            if total[new] > 0:
+                heap_count[heap_size] = total[new]
                 heap_key[heap_size] = np.uint64(left[new]) << np.uint64(32) | np.uint64(right[new])
                 heap_pair[heap_size] = new
                 _sift_up(heap_count, heap_key, heap_pair, heap_size)
                 heap_size += 1
     return (
         State(
-            symbol, extent, pair_at, piece_of, piece_counts, left, right, count, list_start, list_length, positions,
+            symbol, extent, pair_at, piece_of, piece_counts, left, right, total, list_start, list_length, positions,
             heap_count, heap_key, heap_pair, pairs, entries, heap_size,
         ),
         finished,

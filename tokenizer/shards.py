@@ -2,8 +2,8 @@
 
 A shard has the columns ``tokens`` (list<uint32>), ``key`` (uint64) and ``source`` (dictionary<string>). The list values
 of a record batch are one flat token array and the list offsets are the document boundaries, so the same shard serves
-any context length. ``shards.json`` beside them says which tokenizer made them, how much there is, and a checksum a file.
-Reading needs only NumPy and pyarrow.
+any context length. ``shards.json`` beside them says which tokenizer made them, how much there is, and a checksum a
+file. Reading needs only NumPy and pyarrow.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ __all__ = [
 
 INDEX_NAME = "shards.json"
 SHARD_FIELDS = (
-    pa.field("tokens", pa.list_(pa.field("item", pa.uint32(), nullable=False)), nullable=False),
-    pa.field("key", pa.uint64(), nullable=False),
-    pa.field("source", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+    pa.field("tokens", pa.list_(pa.uint32())),
+    pa.field("key", pa.uint64()),
+    pa.field("source", pa.dictionary(pa.int32(), pa.string())),
 )
 _TOKENIZER = b"gristmill.tokenizer"
 _CHUNK = 1 << 20
@@ -74,7 +74,7 @@ class ShardSummary:
 
 
 def schema(tokenizer: str, vocabulary: int, begin: int | None = None, end: int | None = None) -> pa.Schema:
-    """The schema of a shard, with its metadata: the tokenizer's hash, the model's vocabulary, the ids around documents."""
+    """The schema of a shard, with its metadata: tokenizer hash, rows of the embedding, ids around documents."""
     metadata = {
         _TOKENIZER: tokenizer.encode(),
         b"gristmill.vocabulary": str(vocabulary).encode(),
@@ -112,7 +112,7 @@ def write_shard(destination: Any, parts: Sequence[Documents], of: pa.Schema) -> 
         with pa.ipc.new_file(sink, of) as writer:
             for start, stop in batches(documents.offsets):
                 columns = [
-                    token_lists(documents.tokens, documents.offsets[start : stop + 1]).cast(of.field("tokens").type),
+                    token_lists(documents.tokens, documents.offsets[start : stop + 1]),
                     pa.array(documents.keys[start:stop]),
                     documents.sources[start:stop],
                 ]
@@ -220,7 +220,7 @@ def read_index(folder: str | Path) -> dict[str, Any]:
 
 
 def verify(folder: str | Path, tokenizer: str | None = None) -> list[str]:
-    """Checks every shard against the index: there, whole, of this tokenizer, tokens inside the vocabulary, counts right.
+    """Checks every shard against the index: there, whole, of this tokenizer, every token and count right.
 
     Args:
         folder: holds ``shards.json``.
@@ -269,7 +269,10 @@ def _shard_problems(folder: Path, file: Mapping[str, Any], content: Mapping[str,
         yield f"was made with tokenizer {made_with[:12] or 'unknown'}, the index says {content['tokenizer'][:12]}"
     tokens = sum(len(chunk.flatten()) for chunk in table["tokens"].chunks)
     if table.num_rows != file["documents"] or tokens != file["tokens"]:
-        yield f"holds {table.num_rows} documents and {tokens} tokens, the index says {file['documents']}, {file['tokens']}"
+        yield (
+            f"holds {table.num_rows} documents and {tokens} tokens, "
+            f"the index says {file['documents']} and {file['tokens']}"
+        )
     largest = max((pc.max(chunk.flatten()).as_py() or 0 for chunk in table["tokens"].chunks), default=0)
     if largest >= content["vocabulary"]:
         yield f"holds token {largest}, outside the vocabulary of {content['vocabulary']}"

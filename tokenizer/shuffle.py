@@ -183,7 +183,7 @@ def write_run(
         pa.field("hash", pa.uint64()),
         pa.field("key", pa.uint64()),
         pa.field("source", pa.dictionary(pa.int32(), pa.string())),
-        pa.field("tokens", pa.list_(pa.field("item", pa.uint32(), nullable=False))),
+        pa.field("tokens", pa.list_(pa.uint32())),
     ]
     schema = pa.schema(fields, {_HASH_RANGE: json.dumps(bounds).encode()})
     with _output(destination) as sink, pa.ipc.new_file(sink, schema) as writer:
@@ -192,7 +192,7 @@ def write_run(
                 pa.array(documents.hashes[start:stop]),
                 pa.array(documents.keys[start:stop]),
                 documents.sources[start:stop],
-                token_lists(documents.tokens, documents.offsets[start : stop + 1]).cast(fields[3].type),
+                token_lists(documents.tokens, documents.offsets[start : stop + 1]),
             ]
             writer.write_batch(pa.record_batch(columns, schema=schema))
     return len(documents.keys)
