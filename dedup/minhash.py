@@ -185,9 +185,7 @@ def check_schema(found: pa.Schema, settings: MinHashSettings) -> None:
     """
     stored = (found.metadata or {}).get(METADATA_KEY)
     if stored is None:
-        raise SettingsMismatch(
-            "no MinHash signatures: the schema of this file names no settings; sign the dump again"
-        )
+        raise SettingsMismatch("no MinHash signatures: the schema of this file names no settings; sign the dump again")
     wanted = {"format": FORMAT, **asdict(settings)}
     made = json.loads(stored)
     if made != wanted:

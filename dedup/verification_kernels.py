@@ -58,8 +58,9 @@ def leader_passes(hashes, keys, rows, minima, enough, passes):
     rejected = 0
     unlinked = 0
     leader = np.full(total, -1, np.int64)  # the centre that took a member; a centre of the current level is its own
-    tied = np.full(total, -1, np.int64)  # the last centre that was linked to the group of this centre
+    tied = np.zeros(total, np.int64)  # the number of the last pass whose centre was linked to the group of this centre
     linked = np.zeros(total, np.bool_)
+    number = 0  # of the pass, counted over all buckets
     members = np.empty(total, np.int64)
     start = 0
     while start < total:
@@ -96,6 +97,7 @@ def leader_passes(hashes, keys, rows, minima, enough, passes):
                     break
                 centre = members[cursor]
                 leader[centre] = centre
+                number += 1
                 for i in range(level_start, level_stop):
                     member = members[i]
                     if member == centre or leader[member] == member:
@@ -106,7 +108,7 @@ def leader_passes(hashes, keys, rows, minima, enough, passes):
                     if top != -1:
                         while leader[top] != -1 and leader[top] != top:
                             top = leader[top]
-                        if top == centre or tied[top] == centre:
+                        if top == centre or tied[top] == number:
                             continue
                     same = _equal_values(minima, rows[centre], rows[member])
                     if same < enough:
@@ -115,7 +117,7 @@ def leader_passes(hashes, keys, rows, minima, enough, passes):
                     if top == -1:
                         leader[member] = centre
                     else:
-                        tied[top] = centre
+                        tied[top] = number
                     linked[centre] = linked[member] = True
                     if pairs == len(left):
                         left = np.concatenate((left, np.empty_like(left)))

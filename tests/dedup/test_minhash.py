@@ -164,7 +164,7 @@ def test_slices_chunks_and_threads_give_the_same(snapshots):
 
 
 def overlapping_sets(rng: np.random.Generator, trials: int, jaccard: float, union: int = 200) -> pa.Array:
-    """Documents 2i and 2i + 1 share ``jaccard * union`` of ``union`` words, consecutive numbers as real text has them."""
+    """Documents 2i and 2i + 1 share ``jaccard * union`` of ``union`` words, which are consecutive numbers."""
     shared = round(jaccard * union)
     texts = []
     for trial in range(trials):

@@ -96,7 +96,9 @@ def test_real_text(snapshots):
 
 
 def test_case_space_and_punctuation_do_not_count():
-    shingles, offsets = distinct_shingles(pa.array(["The quick, brown FOX!\n", "the\tquick — brown fox", "漢字", "漢 字。"]), 2)
+    shingles, offsets = distinct_shingles(
+        pa.array(["The quick, brown FOX!\n", "the\tquick — brown fox", "漢字", "漢 字。"]), 2
+    )
     sets = [shingles[a:b].tolist() for a, b in itertools.pairwise(offsets)]
     assert sets[0] == sets[1] and len(sets[0]) == 3
     assert sets[2] == sets[3] and len(sets[2]) == 1
