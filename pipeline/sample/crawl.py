@@ -1,32 +1,29 @@
 """`gristmill sample`: a small crawl that needs no network and no licence, with the truth about it beside it."""
 
-import json
-import platform
 import random
 import shutil
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from pipeline.sample.dump_files import PAGE_FILES, DumpFile, dump_files
 from pipeline.sample.errors import SampleError
 from pipeline.sample.history import Web
 from pipeline.sample.languages import translated_pages
 from pipeline.sample.pages import Page, english_pages
-from pipeline.sample.similarity import DistinctTexts, visible_text, words
+from pipeline.sample.similarity import UNLIKE_BELOW, DistinctTexts, visible_text, words
+from pipeline.sample.truth import has_truth, truth, write_truth
 
-# Two pages that are not copies are below this Jaccard similarity, and every page has at least so many words.
-UNLIKE_BELOW = 0.45
-WORDS_AT_LEAST = 60
+WORDS_AT_LEAST = 60  # of a page
 
 # Pages in each language to 100 English ones.
 TRANSLATED = {"zh": 8, "ru": 6, "de": 5, "es": 5, "fr": 5, "ar": 4, "ja": 4, "ko": 4}
 
-# Pages that are only ever broken. A multiple of the files of a dump, so that each dump breaks others than the one before.
+# Pages that are only ever broken: as many as seven dumps need, then from the start again.
 VICTIMS = 7 * PAGE_FILES
 
-TRUTH_FILE = "sample.json"
 CORPUS = """\
 # A corpus out of the sample crawl in this folder: gristmill run corpus.yaml
 name: sample
@@ -59,7 +56,7 @@ def write_sample(out: Path, dumps: int = 4, seed: int = 0, pages: int | None = N
     """Write `dumps` dumps of a crawl, `corpus.yaml` and the ground truth `sample.json` to the folder `out`.
 
     The same bytes for the same Python, seed and pages; the files of a dump do not depend on how many dumps follow. An
-    earlier sample in `out` is replaced. `pages` bounds the number of different English pages (all, about 600, by default).
+    earlier sample in `out` is replaced. `pages` bounds the number of different English pages (default: all, about 700).
 
     Raises:
         SampleError: where an argument is impossible, or `out` holds something else than a sample.
@@ -79,13 +76,13 @@ def write_sample(out: Path, dumps: int = 4, seed: int = 0, pages: int | None = N
             (out / file.path).parent.mkdir(parents=True, exist_ok=True)
             (out / file.path).write_bytes(file.data)
             files.append(file)
-    truth = _truth(files, names, seed)
-    (out / TRUTH_FILE).write_text(json.dumps(truth, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    found = truth(files, names, seed)
     (out / "corpus.yaml").write_text(CORPUS, encoding="utf-8")
-    documents = truth["documents"]
+    write_truth(out, found)
+    documents = found["documents"]
     return SampleSummary(
         folder=out,
-        dumps=truth["dumps"],
+        dumps=found["dumps"],
         files=len(files),
         documents=len(documents),
         clusters=len({document["cluster"] for document in documents}),
@@ -103,15 +100,15 @@ def _check(out: Path, dumps: int, pages: int | None) -> None:
         raise SampleError(f"pages: {pages} is below 1; leave it out for all pages")
     if out.exists() and not out.is_dir():
         raise SampleError(f"{out} is a file: name a folder to write the sample to")
-    if out.is_dir() and any(out.iterdir()) and not (out / TRUTH_FILE).is_file():
+    if out.is_dir() and any(out.iterdir()) and not has_truth(out):
         raise SampleError(f"{out} holds other files and no sample: name a new or an empty folder")
 
 
 def _clear(out: Path) -> None:
-    """Remove the crawl of an earlier sample, and nothing else; the truth goes last, because it marks the folder as ours."""
+    """Remove the crawl of an earlier sample and nothing else; mark the folder as ours before anything is in it."""
     shutil.rmtree(out / "crawl", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
-    (out / TRUTH_FILE).write_text("{}\n", encoding="utf-8")
+    write_truth(out, {})
 
 
 def _dump_name(number: int) -> str:
@@ -128,8 +125,10 @@ def _pages(seed: int, limit: int | None) -> tuple[list[Page], list[Page]]:
     wanted = len(candidates) if limit is None else limit + VICTIMS
     english: list[Page] = []
     for page in candidates:
-        if len(english) < wanted and _is_wanted(page, accepted):
-            english.append(page)
+        if len(english) == wanted:
+            break
+        # A class that is too much like its base has a page of its own members.
+        english.extend(islice((form for form in _forms(page) if _is_wanted(form, accepted)), 1))
     victims, english = english[:VICTIMS], english[VICTIMS:]
     if len(victims) < VICTIMS or not english:
         raise SampleError("this Python's standard library carries too few docstrings for a sample")
@@ -140,6 +139,13 @@ def _pages(seed: int, limit: int | None) -> tuple[list[Page], list[Page]]:
         if _is_wanted(page, accepted)
     ]
     return english + translated, victims
+
+
+def _forms(page: Page) -> Iterator[Page]:
+    yield page
+    own = page.without_inherited()
+    if own.content != page.content:
+        yield own
 
 
 def _is_wanted(page: Page, accepted: DistinctTexts) -> bool:
@@ -154,52 +160,8 @@ class _TextSizes:
         self.total = 0
         self._known: dict[str, int] = {}
 
-    def add(self, contents: Any) -> None:
+    def add(self, contents: Iterable[str]) -> None:
         for content in contents:
             if content not in self._known:
                 self._known[content] = len(" ".join(visible_text(content).split()).encode())
             self.total += self._known[content]
-
-
-def _truth(files: list[DumpFile], dumps: list[str], seed: int) -> dict[str, Any]:
-    """`sample.json`: every document with its cluster (the id of its first capture) and what it is to that capture's text."""
-    first_of: dict[str, str] = {}
-    seen: dict[str, dict[str, set[str]]] = {}
-    documents = []
-    for document in (document for file in files for document in file.documents):
-        family, body, content = document.pop("family"), document.pop("body"), document.pop("content")
-        known = seen.setdefault(family, {"body": set(), "content": set()})
-        if family not in first_of:
-            relation = "first"
-        elif body in known["body"]:
-            relation = "identical"
-        else:
-            relation = "same-text" if content in known["content"] else "near"
-        known["body"].add(body)
-        known["content"].add(content)
-        cluster = first_of.setdefault(family, document["id"])
-        documents.append({**document, "cluster": cluster, "relation": relation})
-    mirrors: dict[str, set[str]] = {}
-    for document in documents:
-        if document["copy_of"] and _host(document["url"]) != _host(document["copy_of"]):
-            mirrors.setdefault(_host(document["url"]), set()).add(_host(document["copy_of"]))
-    return {
-        "about": "The truth about the crawl in this folder. relation: first = the earliest capture of its cluster; identical "
-        "= the same bytes as an earlier one; same-text = the same content in another frame or charset; near = a small edit. "
-        f"Documents of different clusters are below a Jaccard similarity of {UNLIKE_BELOW}.",
-        "python": platform.python_version(),
-        "seed": seed,
-        "dumps": {dump: sum(document["dump"] == dump for document in documents) for dump in dumps},
-        "mirrors": {host: sorted(originals) for host, originals in sorted(mirrors.items())},
-        "files": {file.path: {"records": dict(sorted(file.records.items())), "broken": file.broken} for file in files},
-        "documents": documents,
-    }
-
-
-def _host(url: str) -> str:
-    return url.removeprefix("https://").partition("/")[0]
-
-
-def describe(summary: SampleSummary) -> dict[str, Any]:
-    """The summary as plain values."""
-    return {**asdict(summary), "folder": str(summary.folder)}

@@ -1,8 +1,8 @@
 """What is broken in the sample: records and whole files that a reader must survive, count and report.
 
-Every broken record is a page that is nowhere else in the sample, so that reading it or losing it changes no other count.
-Behind it stands a metadata record, which is no document either: a reader that runs over the end of the broken one
-swallows only that.
+Every broken record is a page that is nowhere else in the sample, so that reading it or losing it changes no other
+count. Behind it stands a metadata record, which is no document either: a reader that runs over the end of the broken
+one swallows only that.
 """
 
 import random
@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from pipeline.sample.warc_writer import Record, member
 
-# What a record's name says → what happens to a reader. The last of a file cannot be followed by anything.
 TRUNCATED_MEMBER = "truncated-member"
 GARBAGE = "garbage-between-records"
 EMPTY_FILE = "empty-file"
@@ -63,7 +62,7 @@ def broken_header(record: Record, rng: random.Random) -> bytes:
 
 Damage = Callable[[Record, random.Random], bytes]
 
-# In the order in which the files of a sample get them; the one that must end a file is told apart by its name.
+# In the order in which the files of a sample get them.
 RECORD_DAMAGES: dict[str, Damage] = {
     TRUNCATED_MEMBER: truncated_member,
     GARBAGE: garbage_between_records,
@@ -76,6 +75,6 @@ RECORD_DAMAGES: dict[str, Damage] = {
 
 FILE_DAMAGES: dict[str, bytes] = {
     EMPTY_FILE: b"",
-    NOT_A_WARC: b"<!DOCTYPE html>\n<html><head><title>503 Slow Down</title></head>\n<body><h1>Please reduce your request rate."
-    b"</h1></body></html>\n",
+    NOT_A_WARC: b"<!DOCTYPE html>\n<html><head><title>503 Slow Down</title></head>\n"
+    b"<body><h1>Please reduce your request rate.</h1></body></html>\n",
 }

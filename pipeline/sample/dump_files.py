@@ -14,7 +14,7 @@ from pipeline.sample.pages import Page
 from pipeline.sample.sites import COMPRESSING_HOSTS, Encoding, rendered
 
 PAGE_FILES = 3  # of a dump; one more is broken as a whole
-OTHER_EVERY = 40  # captures to one redirect, missing page or picture
+OTHER_EVERY = 20  # captures to one redirect, missing page or picture
 BROKEN_HOST = "broken.example"
 
 _PICTURE = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000049454e44ae426082")
@@ -53,7 +53,7 @@ def dump_files(dump: str, number: int, captures: list[Capture], victims: list[Pa
             if at == position:
                 writer.add_broken(victims[index], damage, rng)
             if at % OTHER_EVERY == OTHER_EVERY // 2:
-                writer.add_other(at // OTHER_EVERY)
+                writer.add_other(index + at // OTHER_EVERY)
             writer.add_capture(capture)
         if position == len(own):
             writer.add_broken(victims[index], damage, rng)

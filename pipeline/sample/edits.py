@@ -1,7 +1,7 @@
 """How a page changes between two dumps: a little (still a near copy of itself) or a lot (another document).
 
-Both are measured on the page's own text by exact Jaccard similarity of 5-word shingles, so the sample's ground truth leaves
-a wide gap on both sides of the usual 0.7 to 0.8 threshold.
+Both are measured on the page's own text by exact Jaccard similarity of 5-word shingles, so the sample's ground truth
+leaves a wide gap on both sides of the usual 0.7 to 0.8 threshold.
 """
 
 import random
@@ -41,7 +41,7 @@ def small_edit(content: str, language: str, rng: random.Random) -> str | None:
 
 
 def stub(content: str) -> str | None:
-    """The first draft of a page: its head and few of its entries; None where that leaves no document or too much of it."""
+    """The first draft of a page: its head and few of its entries; None where that leaves no document or too much."""
     entries = list(_ENTRY.finditer(content))
     total = len(words(visible_text(content)))
     kept_words, draft = total, content

@@ -1,6 +1,6 @@
 """What each dump finds: pages that appear, change and vanish, and their copies under other addresses.
 
-Every decision about a page in a dump is drawn from (seed, page, dump), so a further dump leaves the earlier ones as they are.
+Every decision about a page in a dump is drawn from (seed, page, dump), so a further dump leaves the earlier ones alone.
 """
 
 import random
@@ -11,14 +11,14 @@ from pipeline.sample.edits import small_edit, stub
 from pipeline.sample.pages import Page
 from pipeline.sample.sites import MIRROR_HOST, Encoding, encoding_of, host_of, rendered
 
-THERE_FROM_THE_START = 0.75
+THERE_FROM_THE_START = 0.8
 APPEARS = 0.45  # of the pages still to come, per dump
-VANISHES = 0.06
-CAPTURED = 0.92  # a crawl does not reach every page
+VANISHES = 0.05
+CAPTURED = 0.95  # a crawl does not reach every page
 SMALL_EDIT = 0.14
 BEGINS_AS_STUB = 0.06
 STUB_GROWS = 0.5
-MIRRORED = 0.08
+MIRRORED = 0.1
 HAS_ALIAS = 0.06
 COPY_CAPTURED = 0.75
 

@@ -1,7 +1,7 @@
-"""The pages in other languages: sentences of `phrases.yaml` about modules, characters and dates, with the facts filled in.
+"""The pages in other languages: sentences of `phrases.yaml` about modules, characters and dates, facts filled in.
 
-The standard library ships almost no localised text, so the sentences are the project's own; what they say about a module,
-a character or a day is looked up in the module itself, in `unicodedata` and in `calendar`.
+The standard library ships almost no localised text, so the sentences are the project's own; what they say about a
+module, a character or a day is looked up in the module itself, in `unicodedata` and in `calendar`.
 """
 
 import calendar

@@ -1,15 +1,21 @@
 """Pages before any site or crawl: a path, a title, a language and the HTML of the content."""
 
 import json
+import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pipeline.sample.errors import SampleError
 
+_INHERITED = re.compile(
+    r"<hr>\n(?:Methods|Class methods|Static methods|Readonly properties|Data descriptors|Data and other attributes)"
+    r" inherited from .*?(?=<hr>\n|</td></tr></table>)",
+    re.DOTALL,
+)
 _RENDERER = Path(__file__).with_name("render.py")
 
 
@@ -22,6 +28,10 @@ class Page:
     language: str  #: ISO 639-1
     content: str  #: HTML; its entries are `<dl>…</dl>` and `<p>…</p>` elements, which are never nested
 
+    def without_inherited(self) -> "Page":
+        """The page of a class with its own members only; other pages are returned as they are."""
+        return replace(self, content=_INHERITED.sub("", self.content))
+
 
 def english_pages() -> list[Page]:
     """The pages that pydoc renders, always in the same order."""
@@ -29,7 +39,7 @@ def english_pages() -> list[Page]:
 
 
 def module_outlines() -> list[dict[str, Any]]:
-    """For each module `name`, `functions` [(name, parameters)], `classes` [(name, methods)] and `words` of its docstring."""
+    """For each module: name, functions (name, parameters), classes (name, methods), words of its docstring."""
     outlines: list[dict[str, Any]] = _rendered()["modules"]
     return outlines
 

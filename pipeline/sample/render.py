@@ -1,13 +1,14 @@
-"""The English pages of the sample: what `pydoc` renders for Python's own standard library, as one JSON object on stdout.
+"""The English pages of the sample: what `pydoc` renders for Python's own standard library, as one JSON object.
 
-Run as a script in a bare interpreter (`python -I -S render.py`): libraries that a process has imported patch functions and
-add methods to standard classes, and the sample must be the same whatever else is loaded. Nothing but the standard library
-is imported here.
+Run as a script in a bare interpreter (`python -I -S render.py`), because libraries that a process has imported patch
+functions and add methods to standard classes, and the sample must be the same whatever else is loaded. Only the
+standard library is imported here.
 
-A page is one class, or the functions and small classes of one module, or a part of one of the language reference's topics
-that `pydoc` carries. The rendering is pydoc's own HTML with three differences: wrapped prose is joined into paragraphs (as a
-web site would show it), values of module data are left out (they may hold this machine's environment), and what differs
-between two runs of one Python (addresses, installation paths, the order of a set) is taken out.
+A page is one class, or the functions and small classes of one module, or a part of one of the language reference's
+topics that `pydoc` carries. The rendering is pydoc's own HTML with four differences: wrapped prose is joined into
+paragraphs and set with ordinary spaces (as a web site shows it), values of data are left out (they may hold this
+machine's environment), doubly escaped signatures are mended, and what differs between two runs of one Python
+(addresses, installation paths, the order of a set) is taken out.
 """
 
 import html
@@ -25,37 +26,44 @@ from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any
 
-# Modules that open nothing, print nothing and need no display when imported. One that this Python lacks is passed over.
+# Modules that open nothing, print nothing and need no display when imported. What this Python lacks is passed over.
 MODULES = """
-abc argparse array ast asyncio.base_events asyncio.events asyncio.futures asyncio.locks asyncio.queues asyncio.runners
-asyncio.streams asyncio.subprocess asyncio.taskgroups asyncio.tasks asyncio.timeouts asyncio.transports atexit base64 bdb
-binascii bisect builtins bz2 calendar cmath cmd code codecs codeop collections collections.abc colorsys compileall
-concurrent.futures concurrent.futures.process concurrent.futures.thread configparser contextlib contextvars copy copyreg
-csv ctypes ctypes.util dataclasses datetime dbm.dumb decimal difflib dis doctest email email.charset email.contentmanager
-email.encoders email.errors email.generator email.header email.headerregistry email.message email.mime.base email.parser
-email.policy email.utils enum errno fcntl filecmp fileinput fnmatch fractions ftplib functools gc getopt getpass gettext
-glob graphlib gzip hashlib heapq hmac html html.parser http http.client http.cookiejar http.cookies http.server imaplib
-importlib importlib.abc importlib.machinery importlib.metadata importlib.resources importlib.util inspect io ipaddress
-itertools json json.decoder json.encoder keyword linecache locale logging logging.config logging.handlers lzma mailbox
-marshal math mimetypes mmap modulefinder multiprocessing.connection multiprocessing.managers multiprocessing.pool
-multiprocessing.process multiprocessing.queues multiprocessing.shared_memory netrc ntpath numbers operator optparse os
-pathlib pdb pickle pickletools pkgutil platform plistlib poplib posixpath pprint profile pstats py_compile pyclbr pydoc
-pyexpat queue quopri random re reprlib resource runpy sched secrets select selectors shelve shlex shutil signal smtplib
-socket socketserver sqlite3 ssl stat statistics string stringprep struct subprocess symtable sys sysconfig tabnanny tarfile
-tempfile termios textwrap threading time timeit token tokenize tomllib trace traceback tracemalloc types typing unicodedata
-unittest unittest.async_case unittest.case unittest.loader unittest.mock unittest.result unittest.runner unittest.suite
-urllib.error urllib.parse urllib.request urllib.response urllib.robotparser uuid venv warnings wave weakref webbrowser
-wsgiref.handlers wsgiref.headers wsgiref.simple_server wsgiref.util wsgiref.validate xml.dom xml.dom.expatbuilder
-xml.dom.minidom xml.dom.pulldom xml.etree.ElementTree xml.parsers.expat xml.sax xml.sax.expatreader xml.sax.handler
-xml.sax.saxutils xml.sax.xmlreader xmlrpc.client xmlrpc.server zipapp zipfile zipimport zlib zoneinfo
-""".split()
+abc argparse array ast asyncio.base_events asyncio.events asyncio.futures asyncio.locks
+asyncio.queues asyncio.runners asyncio.streams asyncio.subprocess asyncio.taskgroups asyncio.tasks
+asyncio.timeouts asyncio.transports atexit base64 bdb binascii bisect builtins bz2 calendar cmath
+cmd code codecs codeop collections collections.abc colorsys compileall concurrent.futures
+concurrent.futures.process concurrent.futures.thread configparser contextlib contextvars copy
+copyreg csv ctypes ctypes.util dataclasses datetime dbm.dumb decimal difflib dis doctest email
+email.charset email.contentmanager email.encoders email.errors email.generator email.header
+email.headerregistry email.message email.mime.base email.parser email.policy email.utils enum errno
+fcntl filecmp fileinput fnmatch fractions ftplib functools gc getopt getpass gettext glob graphlib
+gzip hashlib heapq hmac html html.parser http http.client http.cookiejar http.cookies http.server
+imaplib importlib importlib.abc importlib.machinery importlib.metadata importlib.resources
+importlib.util inspect io ipaddress itertools json json.decoder json.encoder keyword linecache
+locale logging logging.config logging.handlers lzma mailbox marshal math mimetypes mmap modulefinder
+multiprocessing.connection multiprocessing.managers multiprocessing.pool multiprocessing.process
+multiprocessing.queues multiprocessing.shared_memory netrc ntpath numbers operator optparse os
+pathlib pdb pickle pickletools pkgutil platform plistlib poplib posixpath pprint profile pstats
+py_compile pyclbr pydoc pyexpat queue quopri random re reprlib resource runpy sched secrets select
+selectors shelve shlex shutil signal smtplib socket socketserver sqlite3 ssl stat statistics string
+stringprep struct subprocess symtable sys sysconfig tabnanny tarfile tempfile termios textwrap
+threading time timeit token tokenize tomllib trace traceback tracemalloc types typing unicodedata
+unittest unittest.async_case unittest.case unittest.loader unittest.mock unittest.result
+unittest.runner unittest.suite urllib.error urllib.parse urllib.request urllib.response
+urllib.robotparser uuid venv warnings wave weakref webbrowser wsgiref.handlers wsgiref.headers
+wsgiref.simple_server wsgiref.util wsgiref.validate xml.dom xml.dom.expatbuilder xml.dom.minidom
+xml.dom.pulldom xml.etree.ElementTree xml.parsers.expat xml.sax xml.sax.expatreader xml.sax.handler
+xml.sax.saxutils xml.sax.xmlreader xmlrpc.client xmlrpc.server zipapp zipfile zipimport zlib
+zoneinfo
+""".split()  # noqa: SIM905
 
-# A class whose rendering is longer than this has a page of its own; a page of module functions or of a topic is cut there.
-CLASS_PAGE_CHARACTERS = 3_000
-PAGE_CHARACTERS = 24_000
+# Bytes of HTML: a longer class has a page of its own; a page of functions, small classes or a topic is cut there.
+CLASS_PAGE_CHARACTERS = 2_200
+PAGE_CHARACTERS = 16_000
 
 _ADDRESS = re.compile(r"(?: |&nbsp;)at(?: |&nbsp;)0x[0-9a-fA-F]+")
 _SET = re.compile(r"(?<=frozenset\(\{)[^{}()]*(?=\}\))")
+_SPACE = re.compile(r"(?<!&nbsp;)(?<!\n)&nbsp;(?!&nbsp;)")  # between two words, not an indent or a column
 _ESCAPED_TWICE = re.compile(r"&amp;(?=(?:lt|gt|amp);)")  # pydoc escapes the signature of a class twice
 
 
@@ -131,12 +139,12 @@ def _methods(owner: type) -> list[str]:
 
 
 def load(name: str) -> ModuleType | None:
-    """Import one module of `MODULES`; None where this Python lacks it."""
+    """Import one module of `MODULES`; None where this Python lacks it or cannot load it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             return importlib.import_module(name)
-        except ImportError:
+        except Exception:  # a build without the library behind a module, or a system that forbids what it does
             return None
 
 
@@ -205,7 +213,7 @@ def public_members(module: ModuleType) -> list[tuple[str, Any]]:
         member = getattr(module, name, None)
         if inspect.isclass(member) or inspect.isroutine(member):
             home = getattr(member, "__module__", None)
-            # What the interpreter adds to builtins for its own prompt (exit, help, copyright) is not the same everywhere.
+            # What the interpreter adds to builtins for its prompt (exit, help, copyright) is not the same everywhere.
             if home is not None and home != "_sitebuiltins" and (home == module.__name__ or name in pydoc_all(module)):
                 members.append((name, member))
     return members
@@ -217,8 +225,8 @@ def pydoc_all(module: ModuleType) -> list[str]:
 
 
 def sanitised(text: str) -> str:
-    """Take out what another run or another machine with the same Python would write differently."""
-    text = _ADDRESS.sub("", _ESCAPED_TWICE.sub("&", text))
+    """Mend pydoc's escapes and take out what another run or machine with the same Python would write differently."""
+    text = _ADDRESS.sub("", _SPACE.sub(" ", _ESCAPED_TWICE.sub("&", text)))
     text = _SET.sub(lambda match: ", ".join(sorted(match.group().split(", "))), text)
     for path in _INSTALLATION:
         text = text.replace(path, "/usr")

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
 SHINGLE = 5
+UNLIKE_BELOW = 0.42  # the Jaccard similarity of two pages that are not copies
 
 # A run of letters is a word, except in scripts that are written without spaces, where every character is one.
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힣]|[^\W_぀-ヿ㐀-鿿가-힣]+")
@@ -53,7 +54,7 @@ def jaccard(left: set[int], right: set[int]) -> float:
 
 
 class DistinctTexts:
-    """Accepts a text only while it is below a Jaccard similarity with every text accepted before (an inverted index)."""
+    """Accepts a text only where it is below a Jaccard similarity with every text accepted before (inverted index)."""
 
     def __init__(self, below: float) -> None:
         self.below = below
@@ -76,9 +77,3 @@ class DistinctTexts:
             shared.update(self._holders.get(shingle, ()))
         for index, both in shared.items():
             yield both / (len(own) + self._sizes[index] - both)
-
-
-def distinct(texts: Iterable[str], below: float) -> list[bool]:
-    """Which of the texts are unlike every earlier one that was accepted."""
-    accepted = DistinctTexts(below)
-    return [accepted.accept(text) for text in texts]

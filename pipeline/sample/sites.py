@@ -4,6 +4,7 @@ All hosts are under names that are reserved for examples (RFC 2606).
 """
 
 import codecs
+import re
 import zlib
 from dataclasses import dataclass
 from html import escape
@@ -30,25 +31,44 @@ class Encoding:
     declared: str
 
 
-# In rotation over the pages of a language; most of the web is UTF-8, and so is the first half of each list.
-_UTF8 = [Encoding("utf-8", "header"), Encoding("utf-8", "meta")]
+_HEADER, _META, _NOWHERE = "header", "meta", "nowhere"
 _WESTERN = [
-    *_UTF8,
-    *_UTF8,
-    Encoding("iso-8859-1", "header"),
-    Encoding("windows-1252", "meta"),
-    Encoding("iso-8859-1", "nowhere"),
+    Encoding("utf-8", _HEADER),
+    Encoding("iso-8859-1", _HEADER),
+    Encoding("utf-8", _META),
+    Encoding("windows-1252", _META),
+    Encoding("utf-8", _HEADER),
+    Encoding("iso-8859-1", _NOWHERE),
 ]
+
+# In rotation over the pages of a language.
 ENCODINGS = {
-    "en": _UTF8,
+    "en": [Encoding("utf-8", _HEADER), Encoding("utf-8", _META)],
     "de": _WESTERN,
     "fr": _WESTERN,
     "es": _WESTERN,
-    "ru": [*_UTF8, Encoding("windows-1251", "header"), Encoding("koi8-r", "meta")],
-    "ar": [*_UTF8, Encoding("windows-1256", "meta")],
-    "zh": [*_UTF8, Encoding("gbk", "header"), Encoding("gb18030", "meta"), Encoding("gbk", "nowhere")],
-    "ja": [*_UTF8, Encoding("shift_jis", "meta"), Encoding("euc-jp", "header"), Encoding("shift_jis", "nowhere")],
-    "ko": [*_UTF8, Encoding("euc-kr", "meta")],
+    "ru": [
+        Encoding("utf-8", _HEADER),
+        Encoding("windows-1251", _HEADER),
+        Encoding("utf-8", _META),
+        Encoding("koi8-r", _META),
+    ],
+    "ar": [Encoding("utf-8", _HEADER), Encoding("windows-1256", _META), Encoding("utf-8", _META)],
+    "zh": [
+        Encoding("utf-8", _HEADER),
+        Encoding("gbk", _HEADER),
+        Encoding("gbk", _NOWHERE),
+        Encoding("utf-8", _META),
+        Encoding("gb18030", _META),
+    ],
+    "ja": [
+        Encoding("utf-8", _HEADER),
+        Encoding("shift_jis", _META),
+        Encoding("euc-jp", _HEADER),
+        Encoding("utf-8", _META),
+        Encoding("shift_jis", _NOWHERE),
+    ],
+    "ko": [Encoding("utf-8", _HEADER), Encoding("euc-kr", _META), Encoding("utf-8", _META)],
 }
 
 
@@ -64,7 +84,8 @@ def encoding_of(page: Page, host: str) -> Encoding:
     if host == MIRROR_HOST:
         return Encoding("utf-8", "header")
     choices = ENCODINGS[page.language]
-    return choices[_spread(f"{page.language}/{page.path}") % len(choices)]
+    number = re.search(r"/(\d+)\.html$", page.path)  # translated pages are numbered
+    return choices[(int(number.group(1)) if number else _spread(page.path)) % len(choices)]
 
 
 def rendered(page: Page, content: str, host: str, encoding: Encoding, day: str) -> bytes:
@@ -92,10 +113,12 @@ def _site_frame(page: Page, content: str, host: str, encoding: Encoding, day: st
 
 def _mirror_frame(page: Page, content: str, host: str, encoding: Encoding, day: str) -> str:
     return (
-        f'<!DOCTYPE html>\n<html lang="{page.language}">\n<head>{_meta(encoding)}<title>{page.title} | {host}</title></head>\n'
-        f'<body><header class="header"><nav class="navigation"><a href="/">{host}</a> <a href="/recent">Recently added</a></nav>'
-        f'</header>\n<main id="content">\n{content}</main>\n'
-        f'<footer class="footer"><p>A copy kept by {host}. Last visit to the original: {day}.</p></footer></body></html>\n'
+        f'<!DOCTYPE html>\n<html lang="{page.language}">\n<head>{_meta(encoding)}'
+        f"<title>{page.title} | {host}</title></head>\n"
+        f'<body><header class="header"><nav class="navigation"><a href="/">{host}</a> '
+        f'<a href="/recent">Recently added</a></nav></header>\n<main id="content">\n{content}</main>\n'
+        f'<footer class="footer"><p>A copy kept by {host}. Last visit to the original: {day}.</p></footer>'
+        "</body></html>\n"
     )
 
 
