@@ -149,7 +149,7 @@ class Tokenizer(_Section):
     model_vocabulary: int | None = Field(
         default=None,
         ge=257,
-        description="The model's vocabulary, padding included; 102,400 for 100,000, else a multiple of 128.",
+        description="The model's vocabulary, padding included; the next multiple of 4,096 when empty.",
     )
     min_frequency: int = Field(default=2, ge=1, description="A pair rarer than this is not merged.")
     strict: bool = Field(

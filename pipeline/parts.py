@@ -68,6 +68,26 @@ def read_part(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Re
     Raises:
         GristmillError: the file is missing, damaged, or lacks a column.
     """
+    with _opened(path, columns) as file:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=columns, use_threads=False)
+            yield from table.combine_chunks().to_batches()
+
+
+def read_whole(path: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Reads a part of narrow columns at once; raises like ``read_part``."""
+    with _opened(path, columns) as file:
+        return file.read(columns=columns, use_threads=False)
+
+
+def read_schema(path: str) -> pa.Schema:
+    """The schema of a part, with its metadata; raises like ``read_part``."""
+    with _opened(path, None) as file:
+        return file.schema_arrow
+
+
+@contextlib.contextmanager
+def _opened(path: str, columns: Sequence[str] | None) -> Iterator[pq.ParquetFile]:
     try:
         with storage.open_read(path) as raw:
             file = pq.ParquetFile(raw, pre_buffer=False)
@@ -76,19 +96,11 @@ def read_part(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Re
                 raise GristmillError(
                     f"{path} has no column {', '.join(sorted(missing))}; it has {', '.join(file.schema_arrow.names)}"
                 )
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=list(columns) if columns else None, use_threads=False)
-                yield from table.combine_chunks().to_batches()
+            yield file
     except FileNotFoundError as error:
-        raise GristmillError(f"{path} is missing: run the stage that writes it again") from error
+        raise GristmillError(f"{path} is missing: run again, and the job that writes it will") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise GristmillError(f"{path} cannot be read ({error}): delete it and run again") from error
-
-
-def read_whole(path: str, columns: Sequence[str] | None = None, schema: pa.Schema | None = None) -> pa.Table:
-    """Reads a part of narrow columns at once."""
-    batches = list(read_part(path, columns))
-    return pa.Table.from_batches(batches, schema) if batches or schema else pq.read_table(path, columns=columns)
 
 
 def text_bytes(column: pa.Array) -> int:

@@ -33,9 +33,13 @@ class Progress:
         """Megabytes of text a second so far."""
         return self.bytes / 1e6 / max(self.seconds, 1e-9)
 
+    steps: tuple[int, int] = (0, 0)
+
     @property
     def share_done(self) -> float:
-        """Share of the work done, by bytes where they are known beforehand, else by tasks."""
+        """Share of the work done: by what the task itself says, else by bytes where they are known, else by tasks."""
+        if self.steps[1]:
+            return self.steps[0] / self.steps[1]
         if self.bytes_expected:
             return min(1.0, self.bytes / self.bytes_expected)
         return self.tasks_done / max(self.tasks, 1)
@@ -58,3 +62,8 @@ def advance(documents: int = 0, text_bytes: int = 0, tasks: int = 0) -> None:
         current.documents += documents
         current.bytes += text_bytes
         current.tasks_done += tasks
+
+
+def expect(done: int, of: int) -> None:
+    """Tells how far a job of one long task is, in steps of its own."""
+    current.steps = (done, of)

@@ -130,6 +130,12 @@ def read_json(path: str) -> Any:
         return json.load(file)
 
 
+def read_text(path: str) -> str:
+    """Reads a whole UTF-8 file."""
+    with open_read(path) as file:
+        return file.read().decode()
+
+
 def exists(path: str) -> bool:
     """Whether a file lies at the path."""
     return os.path.exists(path) if is_local(path) else FileSystems.exists(path)

@@ -69,20 +69,30 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
         "kept": kept_count,
         "removed": len(keys) - kept_count,
     }
-    return Outcome(counts, _rates(corpus, keys[order], left, right, found[0], found[1]), tuple(files))
+    return Outcome(counts, _rates(corpus, keys[order], left, right, found.cluster_id), tuple(files))
 
 
-def _rates(
-    corpus: Corpus, keys: np.ndarray, left: np.ndarray, right: np.ndarray, ids: np.ndarray, sizes: np.ndarray
-) -> dict[str, Any]:
+def _rates(corpus: Corpus, keys: np.ndarray, left: np.ndarray, right: np.ndarray, ids: np.ndarray) -> dict[str, Any]:
     dumps = corpus.dumps()
-    largest = rates.largest_clusters(ids, sizes, _LARGEST)
+    overlapping, overlap = rates.overlap(keys, ids)
+    largest = rates.largest_clusters(ids, _LARGEST)
     members = {cluster: keys[ids == cluster][:_URLS].tolist() for cluster, _ in largest}
     urls = urls_of(corpus, [key for some in members.values() for key in some])
     return {
-        "curve": rates.curve(keys, left, right, dumps),
-        "overlap": rates.overlap(keys, ids, dumps),
-        "sizes": rates.size_histogram(ids, sizes),
+        "curve": [
+            {
+                "dump": dumps[point.dump],
+                "dumps": together,
+                "documents": point.documents,
+                "removed": point.removed,
+                "share": point.share,
+                "alone_removed": point.removed_alone,
+                "alone_share": point.share_alone,
+            }
+            for together, point in enumerate(rates.curve(keys, left, right), 1)
+        ],
+        "overlap": {"dumps": [dumps[index] for index in overlapping.tolist()], "matrix": overlap.tolist()},
+        "sizes": [list(pair) for pair in zip(*(column.tolist() for column in rates.cluster_sizes(ids)), strict=True)],
         "largest": [
             {"cluster": str(cluster), "size": size, "urls": [urls[key] for key in members[cluster]]}
             for cluster, size in largest
@@ -96,7 +106,7 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], 
 
 
 def _column(corpus: Corpus, path: str, name: str) -> np.ndarray:
-    return vector(read_whole(corpus.path(path), [name], pa.schema([(name, pa.uint64())]))[name])
+    return vector(read_whole(corpus.path(path), [name])[name])
 
 
 JOB = Job("cluster", "clusters", 1, settings_of, plan, work, summarise=summarise)

@@ -37,7 +37,7 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     for batch in mixed.read(task, corpus):
         counted.append(count_pieces(batch.documents["text"], pretokenizer, batch.copies))
         progress.advance(batch.documents.num_rows, text_bytes(batch.documents["text"]))
-    table: pa.Table = merge_counts(counted, pretokenizer)
+    table = merge_counts(counted or [count_pieces(pa.array([], pa.large_string()), pretokenizer)])
     with atomic_write(corpus.path(f"counts/{task.name}.parquet")) as file:
         write_counts(table, file.stream)
     return Outcome({"distinct_pieces": table.num_rows}, {}, (corpus.stored(file),))

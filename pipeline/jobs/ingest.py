@@ -16,8 +16,9 @@ from pipeline.errors import ConfigError, GristmillError
 from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
 from pipeline.parts import text_bytes, write_part
-from pipeline.sources import SourceBatch, read_documents
+from pipeline.sources.batches import SourceBatch
 from pipeline.sources.paths import InputFile, expand
+from pipeline.sources.read import read_documents
 
 _SAMPLES = 20
 
@@ -116,7 +117,7 @@ class _Tally:
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
     """Counts by dump and by source; rejects by reason; fails when there are too many of them."""
     counts = manifests.add_counts([outcome.counts for outcome in outcomes])
-    details = {
+    details: dict[str, Any] = {
         "dumps": manifests.add_nested([{outcome.details["dump"]: outcome.counts} for outcome in outcomes]),
         "sources": manifests.add_nested([{outcome.details["source"]: outcome.counts} for outcome in outcomes]),
         "rejects": manifests.add_counts([outcome.details["reasons"] for outcome in outcomes]),

@@ -27,7 +27,7 @@ from pipeline.job import Job, Task, telling_errors
 from pipeline.jobs.sign import minhash_settings
 from pipeline.jobs.sign import settings_of as sign_settings
 from pipeline.manifests import Outcome
-from pipeline.parts import read_part, read_whole, write_part
+from pipeline.parts import read_part, read_schema, read_whole, write_part
 
 SCHEMA = pa.schema([("left", pa.uint64()), ("right", pa.uint64()), ("jaccard", pa.float32())])
 _PAIRS_A_MESSAGE = 1 << 15  # with 112 minima, 15 MB
@@ -81,10 +81,9 @@ class _Bands(beam.DoFn):
     def process(self, part: str) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
         partitions = self._settings["partitions"]
         with telling_errors():
-            for batch in read_part(
-                self._corpus.path(f"signatures/{part}.parquet"), ["key", "content", "words", "bands"]
-            ):
-                check_schema(batch.schema, minhash_settings(self._settings))
+            path = self._corpus.path(f"signatures/{part}.parquet")
+            check_schema(read_schema(path), minhash_settings(self._settings))
+            for batch in read_part(path, ["key", "content", "words", "bands"]):
                 keys, hashes = band_rows(batch)
                 places = partition_of(hashes, partitions)
                 progress.advance(batch.num_rows)
@@ -214,7 +213,7 @@ def near_threshold(corpus: Corpus, outcomes: list[Outcome], threshold: float, mo
     """The accepted pairs whose estimated Jaccard is lowest, with their addresses."""
     best: list[tuple[float, int, int]] = []
     for outcome in outcomes:
-        table = read_whole(corpus.path(outcome.files[0].path), schema=SCHEMA)
+        table = read_whole(corpus.path(outcome.files[0].path))
         rows = zip(*(table[name].to_numpy().tolist() for name in ("jaccard", "left", "right")), strict=True)
         best = sorted([*best, *sorted(rows)[:most]])[:most]
     urls = urls_of(corpus, [key for _, *keys in best for key in keys])

@@ -6,6 +6,7 @@ from typing import Any
 
 from dedup.minhash import MinHashSettings, schema, signatures, to_record_batch
 from pipeline import progress
+from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
 from pipeline.job import Job, Task
@@ -36,7 +37,7 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     minhash = minhash_settings(settings)
     with write_part(corpus.path(f"signatures/{task.name}.parquet"), schema(minhash)) as (out, file):
         for batch in read_part(corpus.path(task.inputs[0].path), ["key", "text"]):
-            out.write(to_record_batch(batch["key"], signatures(batch["text"], minhash)))
+            out.write(to_record_batch(vector(batch["key"]), signatures(batch["text"], minhash), minhash))
             progress.advance(batch.num_rows, text_bytes(batch["text"]))
     return Outcome({"documents": out.rows, "text_bytes": task.bytes}, {}, (corpus.stored(file),))
 

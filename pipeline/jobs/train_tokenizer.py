@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline import storage
+import pyarrow.compute as pc
+
+from pipeline import progress, storage
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
-from pipeline.job import Task
+from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
-from tokenizer import formats
+from tokenizer import formats, merges
+from tokenizer.counts import merge_counts, read_counts
+from tokenizer.pretokenizers import PRETOKENIZERS
 
 FOLDER = "tokenizer"
 
@@ -39,13 +43,58 @@ def plan(corpus: Corpus) -> list[Task]:
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Trains, or takes what is given, and saves in Hugging Face's format."""
     try:
-        tokenizer, counts, details = _given(settings) if "path" in settings else _trained(task, settings, corpus)
+        tokenizer, counts = _given(settings) if "path" in settings else _trained(task, settings, corpus)
     except ValueError as error:
         raise GristmillError(f"tokenizer: {error}") from error
     files = []
-    for name, content in formats.to_files(tokenizer).items():
+    for name, content in sorted(formats.to_json(tokenizer).items()):
         with storage.atomic_write(corpus.path(f"{FOLDER}/{name}")) as file:
-            file.stream.write(content)
+            file.stream.write(content.encode())
         files.append(corpus.stored(file))
-    counts |= {"vocabulary": len(tokenizer.merges) + 256, "model_vocabulary": tokenizer.model_vocabulary}
-    return Outcome(counts, details | {"hash": tokenizer.hash}, tuple(files))
+    counts |= {"vocabulary": tokenizer.merges.vocabulary_size, "model_vocabulary": tokenizer.model_vocabulary}
+    return Outcome(counts, {"hash": tokenizer.hash}, tuple(files))
+
+
+def _given(settings: dict[str, Any]) -> tuple[formats.Tokenizer, dict[str, int]]:
+    """Reads an existing tokenizer; its folder may be remote."""
+    folder = settings["path"]
+    file = folder if folder.endswith(".json") else storage.join(folder, "tokenizer.json")
+    beside = storage.join(file.rsplit("/", 1)[0], "tokenizer_config.json")
+    config = storage.read_text(beside) if storage.exists(beside) else None
+    return formats.from_json(storage.read_text(file), config, file), {}
+
+
+def _trained(task: Task, settings: dict[str, Any], corpus: Corpus) -> tuple[formats.Tokenizer, dict[str, int]]:
+    """Adds up the counts of all parts and learns the merges."""
+    pretokenizer = PRETOKENIZERS[settings["pretokenizer"]]
+    tables = []
+    for file in task.inputs:
+        with storage.open_read(corpus.path(file.path)) as stream:
+            tables.append(read_counts(stream, pretokenizer))
+    counts = merge_counts(tables)
+    tables.clear()
+    learned = merges.train(
+        counts,
+        settings["vocabulary"],
+        lambda done, asked: progress.expect(done, asked),
+        minimum_count=settings["min_frequency"],
+        strict=settings["strict"],
+    )
+    tokenizer = formats.Tokenizer(pretokenizer, learned, model_vocabulary=settings["model_vocabulary"] or 0)
+    pieces = pc.sum(counts["count"]).as_py() or 0
+    return tokenizer, {"pieces": pieces, "distinct_pieces": counts.num_rows, "asked": settings["vocabulary"]}
+
+
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
+    """The counts and details of the one task."""
+    return outcomes[0].counts, outcomes[0].details
+
+
+def tokenizer_of(output: str) -> formats.Tokenizer:
+    """The tokenizer in an output folder, once the stage is done."""
+    path = storage.join(output, FOLDER, "tokenizer.json")
+    config = storage.read_text(storage.join(output, FOLDER, "tokenizer_config.json"))
+    return formats.from_json(storage.read_text(path), config, path)
+
+
+JOB = Job("tokenizer", FOLDER, 1, settings_of, plan, work, summarise=summarise)

@@ -31,7 +31,7 @@ def shard_rows(output):
 
 
 def test_every_job_ran_and_nothing_runs_again(done):
-    corpus, ran, output = done
+    _, ran, output = done
     assert len(ran) == 11
     before = runs.fingerprint(output)
     assert runs.run(CONFIG, output, workers=1)[1] == []
@@ -45,7 +45,7 @@ def test_one_worker_gives_the_same_bytes(done, tmp_path):
 
 
 def test_a_changed_setting_runs_what_depends_on_it(done):
-    corpus, _, output = done
+    _, _, output = done
     before = runs.fingerprint(output)
 
     def more_validation(config):
