@@ -8,13 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dedup.rates import REFERENCE_TABLE
 from pipeline import storage
 from pipeline.report import schema
+from pipeline.report.longest_tokens import longest_tokens
 from pipeline.report.schema import StageRun
 from pipeline.report.training_runs import read_runs
-
-# Documents removed, of those in n Common Crawl dumps deduplicated together (DeepSeek LLM, arXiv 2401.02954, table 1).
-REFERENCE_CURVE = ((1, 0.222), (2, 0.467), (6, 0.557), (12, 0.699), (16, 0.757), (22, 0.763), (41, 0.816), (91, 0.898))
 
 
 def assemble(output: str) -> dict[str, Any]:
@@ -34,7 +33,7 @@ def assemble(output: str) -> dict[str, Any]:
         "version": next((run.manifest.version for run in reversed(runs.values()) if run.manifest), ""),
         "reference": {
             "source": "DeepSeek LLM, arXiv 2401.02954, table 1",
-            "curve": [{"dumps": dumps, "share": share} for dumps, share in REFERENCE_CURVE],
+            "curve": [{"dumps": dumps, "share": percent / 100} for dumps, percent in REFERENCE_TABLE.items()],
         },
         "stages": [_stage(run) for run in runs.values() if not (run.kind.helper and run.problem == schema.NOT_RUN)],
         "training": read_runs(output),
@@ -43,7 +42,7 @@ def assemble(output: str) -> dict[str, Any]:
     report["summary"] = _summary(runs, report["stages"])
     for name, run in runs.items():
         report[name] = run.manifest and {"counts": run.counts, **run.details.model_dump()}
-    _complete(report)
+    _complete(report, output)
     return report
 
 
@@ -60,8 +59,8 @@ def _stage(run: StageRun) -> dict[str, Any]:
     text_bytes = counts.get("text_bytes")
     if text_bytes is None and run.kind.stage == "select" and "kept_bytes" in counts:
         text_bytes = counts["kept_bytes"] + counts.get("removed_bytes", 0)
-    if text_bytes is None and run.kind.stage == "tokenize":
-        text_bytes = counts.get("bytes")
+    if text_bytes is None and run.kind.stage == "encode":
+        text_bytes = sum(language.bytes for language in run.details.languages.values())
     documents = counts.get("documents")
     tasks = run.manifest.tasks
     partial = tasks is not None and run.manifest.tasks_run is not None and run.manifest.tasks_run < len(tasks)
@@ -100,7 +99,7 @@ def _steps(runs: dict[str, StageRun]) -> list[dict[str, Any]]:
         ("unique", "After deduplication", cluster.get("kept"), unique_bytes),
         ("filtered", "After filters", select.get("kept"), select.get("kept_bytes")),
         ("mixed", "In the mixture", mix.get("copies"), mix.get("bytes")),
-        ("sharded", "In the shards", tokenize.get("documents"), tokenize.get("bytes")),
+        ("sharded", "In the shards", tokenize.get("documents"), None),
     )
     return [
         {"step": step, "title": title, "documents": documents, "text_bytes": text_bytes}
@@ -127,7 +126,7 @@ def _summary(runs: dict[str, StageRun], stages: list[dict[str, Any]]) -> dict[st
         "removed_by_filters": _ratio(select.get("removed"), select.get("documents")),
         "rejects": ingest.get("rejects"),
         "rejected": _ratio(ingest.get("rejects"), ingest.get("records")),
-        "bytes_per_token": _ratio(tokenize.get("bytes"), tokenize.get("tokens")),
+        "bytes_per_token": None,
         "seconds": run_seconds,
         # Training a tokenizer costs the same for any corpus and happens once, so it is left out of the rate.
         "bytes_per_second": None if partial else _ratio(text_bytes, corpus_seconds),
@@ -135,14 +134,23 @@ def _summary(runs: dict[str, StageRun], stages: list[dict[str, Any]]) -> dict[st
     }
 
 
-def _complete(report: dict[str, Any]) -> None:
-    """Fills in what follows from other fields and was left out."""
+def _complete(report: dict[str, Any], output: str) -> None:
+    """Fills in what follows from other fields or other stages and was left out."""
     for point in (report["cluster"] or {}).get("curve", []):
         if point["share"] is None:
             point["share"] = _ratio(point["removed"], point["documents"])
-    for row in (report["tokenizer"] or {}).get("compression", []):
+    tokenizer, encode = report["tokenizer"], report["encode"]
+    if tokenizer and not tokenizer["compression"] and encode:
+        rows = ({"language": language, "bytes_per_token": None, **row} for language, row in encode["languages"].items())
+        tokenizer["compression"] = sorted(rows, key=lambda row: (-row["bytes"], row["language"]))
+    if tokenizer and not tokenizer["longest"]:
+        tokenizer["longest"] = longest_tokens(output)
+    compression = tokenizer["compression"] if tokenizer else []
+    for row in compression:
         if row["bytes_per_token"] is None:
             row["bytes_per_token"] = _ratio(row["bytes"], row["tokens"])
+    total = sum(row["bytes"] for row in compression)
+    report["summary"]["bytes_per_token"] = _ratio(total, sum(row["tokens"] for row in compression)) if total else None
 
 
 def _ratio(part: float | None, whole: float | None) -> float | None:

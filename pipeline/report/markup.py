@@ -42,7 +42,8 @@ class Tile(NamedTuple):
 class Card(NamedTuple):
     """A chart, a table or both, under a title, with one sentence on how to read it.
 
-    ``wide`` cards take the full width; with ``beside`` the table stands right of the chart where there is room.
+    ``wide`` cards take the full width; with ``beside`` the table stands right of the chart where there is room. A
+    column without any value is left out.
     """
 
     title: str
@@ -99,7 +100,8 @@ def card(item: Card, chart_id: str) -> str:
         height = item.figure["layout"]["height"]
         named = f'role=img aria-label="{text(item.title)}"'
         chart = f'<div class=chart id={chart_id} {named} style="min-height:{height}px"></div>'
-    rows = table(item.columns, item.rows, item.title) if item.columns and item.rows else ""
+    columns = [column for column in item.columns if any(row.get(column.field) is not None for row in item.rows)]
+    rows = table(columns, item.rows, item.title) if columns else ""
     kind = f"card{' wide' if item.wide else ''}{' beside' if item.beside and chart and rows else ''}"
     return (
         f'<div class="{kind}"><h3>{text(item.title)}</h3><p class=reading>{text(item.reading)}</p>'

@@ -197,12 +197,24 @@ class TokenizerDetails(Part):
     longest: list[Any] = Field(default_factory=list)
 
 
+class Encoded(Part):
+    """Bytes of text of a language, each document once, and the tokens they became."""
+
+    bytes: int = 0
+    tokens: int = 0
+
+
+class EncodeDetails(Part):
+    """Of stage ``encode``."""
+
+    languages: dict[str, Encoded] = Field(default_factory=dict)
+
+
 class Tokens(Part):
-    """Documents, tokens and bytes of text of a split or a source."""
+    """Documents and tokens of a split or a source."""
 
     documents: int = 0
     tokens: int = 0
-    bytes: int | None = None
 
 
 class TokenizeDetails(Part):
@@ -234,6 +246,7 @@ STAGES = (
     StageKind("mix", "mixture", MixDetails),
     StageKind("count", "counts", Part, helper=True),
     StageKind("tokenizer", "tokenizer", TokenizerDetails),
+    StageKind("encode", "runs", EncodeDetails, helper=True),
     StageKind("tokenize", "shards", TokenizeDetails),
 )
 

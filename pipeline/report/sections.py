@@ -384,7 +384,7 @@ def tokenizer(report: Report) -> Section:
         Tile("Pieces", formats.compact(counts.get("pieces")), "counted in the training text"),
         Tile("Distinct pieces", formats.compact(counts.get("distinct_pieces")), "merged into tokens"),
     ]
-    longest = [{"token": _token(item)} for item in found["longest"]]
+    longest = [{**(item if isinstance(item, dict) else {}), "token": _token(item)} for item in found["longest"]]
     cards = [
         Card(
             "Compression by language",
@@ -405,7 +405,7 @@ def tokenizer(report: Report) -> Section:
             "Boilerplate shows here first: a whole sentence in one token is text that should have been removed. A dot "
             "in the middle of the line (·) is a space.",
             None,
-            [Column("token", "token", "code")],
+            [Column("token", "token", "code"), Column("bytes", "bytes", "count"), Column("id", "id", "count")],
             [row for row in longest if row["token"]],
             wide=False,
         ),
@@ -434,10 +434,8 @@ def shards(report: Report) -> Section:
                 f"tokens in {formats.compact(split['documents'])} documents",
             )
         )
-    rows = [
-        {**row, "bytes_per_token": row["bytes"] / row["tokens"] if row["bytes"] and row["tokens"] else None}
-        for row in _named(found["sources"])
-    ]
+    total = counts.get("tokens") or 0
+    rows = [{**row, "share": row["tokens"] / total if total else None} for row in _named(found["sources"])]
     cards = [
         Card(
             "Tokens by source",
@@ -447,7 +445,7 @@ def shards(report: Report) -> Section:
                 Column("name", "source"),
                 Column("documents", "documents", "count"),
                 Column("tokens", "tokens", "count"),
-                Column("bytes_per_token", "bytes per token", "number"),
+                Column("share", "share", "share"),
             ],
             rows,
             beside=True,

@@ -22,7 +22,7 @@ _FLAGS = (
 
 
 class Browser:
-    """One browser with one page. ``problems``: console errors, exceptions, refusals; ``requests``: all URLs asked for."""
+    """One browser with one page. ``problems``: console errors, exceptions, refusals; ``requests``: URLs asked for."""
 
     def __init__(self, profile: Path):
         def high(descriptor: int) -> int:  # out of the way of 3 and 4, which the browser wants for itself

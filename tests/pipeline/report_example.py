@@ -294,7 +294,6 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
             "language": language,
             "bytes": int(kept_bytes * part),
             "tokens": int(kept_bytes * part / rates[language]),
-            "bytes_per_token": rates[language],
         }
         for language, part in kept_parts.items()
         if part
@@ -306,7 +305,7 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         "tokenizer",
         5.8,
         {"pieces": 12_408_112, "distinct_pieces": 142_190, "vocabulary": 32_000, "asked": 32_000},
-        {"compression": compression, "longest": [told(token) for token in longest]},
+        {"longest": [told(token) for token in longest]},
     )
 
     tokens = int(total_after / 4.02)
@@ -314,7 +313,7 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
     tokenize = _manifest(
         "tokenize",
         1.12,
-        {"documents": copies, "tokens": tokens, "bytes": total_after, "files": 4},
+        {"documents": copies, "tokens": tokens, "bytes": 4 * tokens, "files": 4},
         {
             "splits": {
                 "train": {"documents": copies - copies // 50, "tokens": tokens - validation},
@@ -324,7 +323,6 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
                 source: {
                     "documents": int(copies * part),
                     "tokens": int(tokens * part),
-                    "bytes": int(total_after * part),
                 }
                 for source, part in zip(sources, (0.5, 0.5))
             },
@@ -339,6 +337,12 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         }
         for split, number in (("train", 0), ("train", 1), ("train", 2), ("validation", 0))
     ]
+    encode = _manifest(
+        "encode",
+        1.92,
+        {"documents": copies, "tokens": tokens},
+        {"languages": {row["language"]: {"bytes": row["bytes"], "tokens": row["tokens"]} for row in compression}},
+    )
     sign = _manifest("sign", 0.83, {"documents": documents, "text_bytes": text_bytes}, {})
     return {
         "documents": ingest,
@@ -349,6 +353,7 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         "filtered": select,
         "mixture": mix,
         "tokenizer": trained,
+        "runs": encode,
         "shards": tokenize,
     }
 

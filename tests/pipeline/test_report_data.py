@@ -6,15 +6,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from report_example import manifests, write_example, write_training_run
 
 from pipeline.errors import GristmillError
-from pipeline.report.data import REFERENCE_CURVE, assemble
+from pipeline.report.data import assemble
 from pipeline.report.page import render, write_report
 from pipeline.report.schema import STAGES
+from tokenizer import formats, merges
+from tokenizer.counts import count_pieces
+from tokenizer.pretokenizers import PRETOKENIZERS
 
 FOLDERS = [kind.folder for kind in STAGES if kind.folder != "counts"]
 
@@ -52,7 +56,6 @@ def test_the_published_curve_stands_beside_the_corpus(tmp_path: Path) -> None:
     assert [point["dumps"] for point in report["cluster"]["curve"]] == [1, 2, 3, 4]
     assert report["reference"]["curve"][0] == {"dumps": 1, "share": 0.222}
     assert report["reference"]["curve"][-1] == {"dumps": 91, "share": 0.898}
-    assert [share for _, share in REFERENCE_CURVE] == sorted(share for _, share in REFERENCE_CURVE)
 
 
 def test_everything_in_the_details_is_in_the_report(tmp_path: Path) -> None:
@@ -72,6 +75,27 @@ def test_a_share_left_out_is_computed(tmp_path: Path) -> None:
     report = assemble(str(output))
     assert report["cluster"]["curve"][0]["share"] == 0.25
     assert report["tokenizer"]["compression"][0]["bytes_per_token"] == 4.5
+
+
+def test_compression_comes_from_encoding_where_the_tokenizer_knows_none(tmp_path: Path) -> None:
+    report = assemble(str(write_example(tmp_path)))
+    compression = report["tokenizer"]["compression"]
+    assert [row["language"] for row in compression][:2] == ["en", "zh"]
+    assert all(row["bytes_per_token"] == row["bytes"] / row["tokens"] for row in compression)
+    total, tokens = sum(row["bytes"] for row in compression), sum(row["tokens"] for row in compression)
+    assert report["summary"]["bytes_per_token"] == total / tokens
+
+
+def test_the_longest_tokens_are_read_from_the_tokenizer_itself(tmp_path: Path) -> None:
+    output = write_example(tmp_path)
+    change(output, "tokenizer", details={})
+    assert assemble(str(output))["tokenizer"]["longest"] == []
+    counts = count_pieces(pa.array(["深度学习 banana banana bandana"] * 9), PRETOKENIZERS["deepseek-llm"])
+    formats.save(formats.Tokenizer(PRETOKENIZERS["deepseek-llm"], merges.train(counts, 275)), output / "tokenizer")
+    longest = assemble(str(output))["tokenizer"]["longest"]
+    assert len(longest) == 40
+    assert [row["bytes"] for row in longest] == sorted((row["bytes"] for row in longest), reverse=True)
+    assert longest[0]["token"] in (" banana", "深度学习") and longest[0]["bytes"] == len(longest[0]["token"].encode())
 
 
 def test_a_partial_run_has_times_but_no_rates(tmp_path: Path) -> None:
@@ -95,7 +119,7 @@ def test_a_stage_that_has_not_run_is_named_and_stops_nothing(tmp_path: Path, mis
     stage = next(kind.stage for kind in STAGES if kind.folder == missing)
     assert report[stage] is None
     page = render(report)
-    if stage == "sign":  # a helper: only its time is shown
+    if stage in ("sign", "encode"):  # helpers: only their time is shown
         assert stage not in [row["stage"] for row in report["stages"]]
     else:
         assert f"The stage {stage} has not run yet" in page or stage in ("match", "cluster", "annotate", "select")
