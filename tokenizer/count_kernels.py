@@ -7,17 +7,17 @@ import numpy as np
 from numba import njit
 
 from tokenizer.piece_kernels import hash_piece, same_piece
-from tokenizer.scanner_kernels import piece_end
+from tokenizer.scanner_kernels import MARK_PADDING, mark_pieces, next_mark
 
 
 @njit(nogil=True, cache=True)
-def count_distinct(data, offsets, weights, classes, pairs):
+def count_distinct(data, offsets, weights, kinds, windows, classes):
     """Finds the distinct pieces of all documents and how often each occurs.
 
     Args:
         data, offsets: a text column, see ``text_buffers``.
         weights: int64 [rows], how often each document counts; 0 skips it.
-        classes, pairs: a pre-tokenizer's tables.
+        kinds, windows, classes: a pre-tokenizer's ``ScannerTables``.
 
     Returns:
         ``starts`` int64, ``lengths`` int64 and ``counts`` int64, one a distinct piece, in order of first occurrence;
@@ -31,14 +31,19 @@ def count_distinct(data, offsets, weights, classes, pairs):
     lengths = np.empty(capacity, np.int64)
     counts = np.empty(capacity, np.int64)
     size = 0
+    marks = np.empty(MARK_PADDING, np.uint8)
     for row in range(len(offsets) - 1):
         weight = weights[row]
         if weight == 0:
             continue
         start = offsets[row]
         stop = offsets[row + 1]
+        if len(marks) < stop - start + MARK_PADDING:
+            marks = np.empty(2 * (stop - start) + MARK_PADDING, np.uint8)
+        mark_pieces(data, start, stop, kinds, windows, classes, marks)
+        base = start
         while start < stop:
-            end = piece_end(data, start, stop, classes, pairs)
+            end = base + next_mark(marks, start - base + 1)
             length = end - start
             value = hash_piece(data, start, end)
             slot = value & mask

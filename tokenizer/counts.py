@@ -54,7 +54,7 @@ def count_pieces(
         raise ValueError(f"weights has {len(weights)} rows and texts {rows}: give one weight a document")
     if rows and weights.min() < 0:
         raise ValueError(f"weights holds {weights.min()}: a document counts 0 times or more")
-    starts, lengths, counts = count_distinct(data, offsets, weights, pretokenizer.classes, pretokenizer.pairs)
+    starts, lengths, counts = count_distinct(data, offsets, weights, *pretokenizer.tables)
     piece_data, piece_offsets = gather_pieces(data, starts, lengths)
     return _sorted_table(piece_data, piece_offsets, counts, schema(pretokenizer))
 

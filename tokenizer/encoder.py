@@ -56,7 +56,7 @@ class Encoder:
         """
         data, offsets = valid_text_buffers(texts)
         documents = len(offsets) - 1
-        out = np.empty(int(offsets[-1] - offsets[0]) + 2 * documents, np.uint32)
+        out = np.empty(int(offsets[-1] - offsets[0]) + 2 * documents + 4, np.uint32)
         ends = np.zeros(documents + 1, np.int64)
         marks = [self.tokenizer.special(name) if on else -1 for name, on in (("begin", begin), ("end", end))]
         # With renumbered ids, ranks and marks must not mix: give the marks ranks behind the regular tokens.
@@ -136,7 +136,8 @@ def _vocabulary(tokenizer: Tokenizer) -> Vocabulary:
     pairs = np.ascontiguousarray(tokenizer.merges.pairs, np.int32)
     halves = np.concatenate([np.repeat(np.arange(256, dtype=np.int32)[:, None], 2, axis=1), pairs])
     vocabulary = Vocabulary(
-        tokenizer.pretokenizer.classes, tokenizer.pretokenizer.pairs, ID_OF_BYTE, root, edges, shorter,
+        *tokenizer.pretokenizer.tables,
+        ID_OF_BYTE, root, edges, shorter,
         np.diff(offsets).astype(np.int32), halves, merge_table(pairs), True,
     )  # fmt: skip
     return vocabulary._replace(proper=bool(tokens_are_proper(data, offsets, vocabulary)))

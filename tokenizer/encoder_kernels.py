@@ -14,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from tokenizer.piece_kernels import hash_words, word_at
-from tokenizer.scanner_kernels import piece_end
-from tokenizer.vocabulary_kernels import child_of, merge_of
+from tokenizer.piece_kernels import hash_words, key_of
+from tokenizer.scanner_kernels import MARK_PADDING, mark_pieces, next_mark
+from tokenizer.vocabulary_kernels import RANK_BITS, child_of, merge_of
 
-_NONE = np.uint64(0xFFFFFFFF)
+_TOKEN = np.uint64((1 << RANK_BITS) - 1)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-_ENTRY = 4  # words of a cache entry: bytes 0-7; bytes 8-14 and the length; tokens 1 and 2; tokens 3 and 4
+# The words of a cache entry: bytes 0-7; bytes 8-14 and the length; tokens 1 and 2 and
+# how many there are; tokens 3 and 4
 CACHED_BYTES = 15
 _CACHED_TOKENS = 4
 
@@ -28,8 +29,9 @@ _CACHED_TOKENS = 4
 class Vocabulary(NamedTuple):
     """The tables of a tokenizer; ranks are its tokens in the order they were learned."""
 
-    classes: np.ndarray  # uint8 [0x110000], see scanner_kernels
-    pairs: np.ndarray  # uint8 [4096]
+    kinds: np.ndarray  # pretokenizers.ScannerTables
+    windows: np.ndarray
+    classes: np.ndarray
     byte_rank: np.ndarray  # int32 [256]
     root: np.ndarray  # int32 [65536], see vocabulary_kernels.build_trie
     edges: np.ndarray  # uint64
@@ -225,7 +227,7 @@ def encode(data, offsets, vocabulary, cache, begin, end, out, ends):
         vocabulary: the tables.
         cache: uint64 [power of two, 4], short pieces and their ranks; filled with ``_ALL`` before first use.
         begin, end: put before and behind each document, -1 for none.
-        out: uint32, at least one a byte and two a document.
+        out: uint32, at least one a byte, two a document and four.
         ends: int64 [documents + 1], receives the document boundaries in ``out``; ``ends[0]`` is 0.
 
     Returns:
@@ -234,40 +236,34 @@ def encode(data, offsets, vocabulary, cache, begin, end, out, ends):
     count = 0
     mask = np.uint64(len(cache) - 1)
     alive = np.empty(64, np.uint64)
+    marks = np.empty(MARK_PADDING, np.uint8)
     for row in range(len(offsets) - 1):
         if begin >= 0:
             out[count] = begin
             count += 1
         start = offsets[row]
         stop = offsets[row + 1]
+        if len(marks) < stop - start + MARK_PADDING:
+            marks = np.empty(2 * (stop - start) + MARK_PADDING, np.uint8)
+        mark_pieces(data, start, stop, vocabulary.kinds, vocabulary.windows, vocabulary.classes, marks)
+        base = start
         while start < stop:
-            after = piece_end(data, start, stop, vocabulary.classes, vocabulary.pairs)
+            after = base + next_mark(marks, start - base + 1)
             length = after - start
-            if length == 1:
-                out[count] = vocabulary.byte_rank[data[start]]
-                count += 1
-                start = after
-                continue
             if length <= CACHED_BYTES:
-                low = word_at(data, start, length)
-                high = np.uint64(length) << np.uint64(56)
-                if length > 8:
-                    high |= word_at(data, start + 8, length - 8)
+                low, high = key_of(data, start, length)
                 slot = hash_words(low, high) & mask
                 if cache[slot, 0] == low and cache[slot, 1] == high:
                     tokens = cache[slot, 2]
-                    out[count] = np.uint32(tokens & _NONE)
-                    count += 1
-                    if tokens >> np.uint64(32) != _NONE:
-                        out[count] = np.uint32(tokens >> np.uint64(32))
-                        count += 1
+                    # Most pieces are one or two tokens: writing two and counting is cheaper than asking which.
+                    out[count] = np.uint32(tokens & _TOKEN)
+                    out[count + 1] = np.uint32(tokens >> np.uint64(32) & _TOKEN)
+                    size = np.int64(tokens >> np.uint64(61))
+                    if size > 2:
                         tokens = cache[slot, 3]
-                        if tokens & _NONE != _NONE:
-                            out[count] = np.uint32(tokens & _NONE)
-                            count += 1
-                            if tokens >> np.uint64(32) != _NONE:
-                                out[count] = np.uint32(tokens >> np.uint64(32))
-                                count += 1
+                        out[count + 2] = np.uint32(tokens & _TOKEN)
+                        out[count + 3] = np.uint32(tokens >> np.uint64(32))
+                    count += size
                     start = after
                     continue
             first = count
@@ -280,12 +276,10 @@ def encode(data, offsets, vocabulary, cache, begin, end, out, ends):
             if length <= CACHED_BYTES and count - first <= _CACHED_TOKENS:
                 cache[slot, 0] = low
                 cache[slot, 1] = high
-                cache[slot, 2] = _ALL
-                cache[slot, 3] = _ALL
+                cache[slot, 2] = np.uint64(count - first) << np.uint64(61)
+                cache[slot, 3] = 0
                 for i in range(count - first):
-                    shift = np.uint64(32 * (i & 1))
-                    word = 2 + (i >> 1)
-                    cache[slot, word] = (cache[slot, word] & ~(_NONE << shift)) | np.uint64(out[first + i]) << shift
+                    cache[slot, 2 + (i >> 1)] |= np.uint64(out[first + i]) << np.uint64(32 * (i & 1))
             start = after
         if end >= 0:
             out[count] = end

@@ -11,6 +11,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _M1 = np.uint64(0x9E3779B97F4A7C15)
 _M2 = np.uint64(0xC2B2AE3D27D4EB4F)
 
@@ -28,6 +29,16 @@ def _unaligned_word(typing_context, data, position):
     return types.uint64(data, types.int64), codegen
 
 
+@intrinsic
+def trailing_zeros(typing_context, word):
+    """Number of zero bits below the lowest one bit of a uint64 other than 0, as int64."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), codegen
+
+
 @njit(inline="always")
 def word_at(data, start, length):
     """The first ``min(length, 8)`` bytes from ``start`` as a little-endian uint64, zero-padded; ``length`` > 0."""
@@ -39,6 +50,19 @@ def word_at(data, start, length):
     for i in range(length):
         word |= np.uint64(data[start + i]) << np.uint64(8 * i)
     return word
+
+
+@njit(inline="always")
+def key_of(data, start, length):
+    """The ``length`` (1-15) bytes from ``start`` as two words: bytes 0-7; bytes 8-14 below the length."""
+    size = np.uint64(length) << np.uint64(56)
+    if start + 16 > len(data):
+        low = word_at(data, start, length)
+        return low, size | (word_at(data, start + 8, length - 8) if length > 8 else np.uint64(0))
+    bits = 8 * length
+    low = _unaligned_word(data, np.int64(start)) & (_ALL >> np.uint64(max(64 - bits, 0)))
+    mask = _ALL >> np.uint64(128 - bits) if length > 8 else np.uint64(0)
+    return low, size | (_unaligned_word(data, np.int64(start + 8)) & mask)
 
 
 @njit(inline="always")

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from tokenizer.scanner_kernels import (
     APART,
     CASED,
     ISOLATED,
+    KINDS,
     LOOK_AHEAD,
     NEWLINE,
     NUMBER,
@@ -74,35 +76,61 @@ def _regex_class(points: str) -> str:
     return "[" + "".join("-".join(f"\\x{{{point}}}" for point in bound) for bound in spelled) + "]"
 
 
-def class_table(cased: str, punctuation: str, isolated: str) -> np.ndarray:
-    """The scanner's ``classes`` uint8 [0x110000] for three sets of code points in this module's notation."""
-    table = np.zeros(0x110000, np.uint8)
+class ScannerTables(NamedTuple):
+    """What ``scanner_kernels`` reads."""
+
+    kinds: np.ndarray  # uint8 [0x110000], kind of each code point; 0 for line breaks
+    windows: np.ndarray  # uint8 [4096], verdict for three neighbouring kinds, left << 8 | middle << 4 | right
+    classes: np.ndarray  # uint8 [KINDS], class bits of each kind
+
+
+def scanner_tables(cased: str, punctuation: str, isolated: str) -> ScannerTables:
+    """The tables for three sets of code points in this module's notation."""
+    points = np.zeros(0x110000, np.uint8)
     sets = {CASED: cased, PUNCTUATION: punctuation, ISOLATED: isolated, NUMBER: _NUMBERS, SPACE: _SPACES}
-    for bit, points in sets.items():
-        for low, high in _ranges(points):
-            table[low : high + 1] |= bit
-    table[[ord("\r"), ord("\n")]] = NEWLINE
-    return table
+    for bit, ranges in sets.items():
+        for low, high in _ranges(ranges):
+            points[low : high + 1] |= bit
+    points[[ord("\r"), ord("\n")]] = NEWLINE
+    used = [NEWLINE, *(value for value in np.unique(points).tolist() if value != NEWLINE)]
+    if len(used) > KINDS:
+        raise ValueError(f"these sets overlap in {len(used)} ways: the scanner tells {KINDS} kinds of characters apart")
+    kind_of_class = np.zeros(256, np.uint8)
+    kind_of_class[used] = np.arange(len(used))
+    classes = np.zeros(KINDS, np.uint8)
+    classes[: len(used)] = used
+    return ScannerTables(kind_of_class[points], window_table(classes), classes)
 
 
-def pair_table() -> np.ndarray:
-    """The scanner's ``pairs`` uint8 [4096]: whether two neighbours of given classes are cut apart by any step."""
+def window_table(classes: np.ndarray) -> np.ndarray:
+    """uint8 [4096]: whether a piece starts at the middle one of three neighbours of given kinds."""
     table = np.full(4096, TOGETHER, np.uint8)
-    for left in range(64):
-        for right in range(64):
-            cut = (
-                bool((left | right) & (NEWLINE | NUMBER))  # steps 1 and 6
-                or bool(left & CASED and not right & CASED)  # step 2
-                or bool(not left & CASED and right & CASED and not left & SPACE)
-                or bool(left & PUNCTUATION and not right & PUNCTUATION)  # step 3
-                or bool(not left & PUNCTUATION and right & PUNCTUATION and not left & SPACE)
-                or bool((left ^ right) & ISOLATED)  # step 5
-            )
-            if cut:
-                table[left << 6 | right] = APART
-            elif right & SPACE:
-                table[left << 6 | right] = LOOK_AHEAD
+    for left, middle, right in itertools.product(range(KINDS), repeat=3):
+        table[left << 8 | middle << 4 | right] = _verdict(*classes[[left, middle, right]].tolist())
     return table
+
+
+def _verdict(left: int, middle: int, right: int) -> int:
+    if (
+        (left | middle) & (NEWLINE | NUMBER)  # steps 1 and 6
+        or (left & CASED and not middle & CASED)  # step 2
+        or (not left & CASED and middle & CASED and not left & SPACE)
+        or (left & PUNCTUATION and not middle & PUNCTUATION)  # step 3
+        or (not left & PUNCTUATION and middle & PUNCTUATION and not left & SPACE)
+        or (left ^ middle) & ISOLATED  # step 5
+    ):
+        return APART
+    if not middle & SPACE:
+        return TOGETHER
+    if right & CASED:
+        return APART  # white space goes with the word behind it
+    if right & PUNCTUATION and not middle & PUNCTUATION:
+        return LOOK_AHEAD if right & SPACE else APART
+    if left & SPACE:
+        return TOGETHER
+    if right & NEWLINE or (middle & PUNCTUATION and not right & PUNCTUATION):
+        return APART  # step 4: the end of what steps 1-3 left together
+    return LOOK_AHEAD if right & SPACE else TOGETHER
 
 
 @dataclass(frozen=True)
@@ -115,21 +143,15 @@ class Pretokenizer:
     isolated: str
 
     @functools.cached_property
-    def classes(self) -> np.ndarray:
-        """uint8 [0x110000] for ``scanner_kernels``."""
-        return class_table(self.cased, self.punctuation, self.isolated)
-
-    @functools.cached_property
-    def pairs(self) -> np.ndarray:
-        """uint8 [4096] for ``scanner_kernels``."""
-        return pair_table()
+    def tables(self) -> ScannerTables:
+        """What ``scanner_kernels`` reads."""
+        return scanner_tables(self.cased, self.punctuation, self.isolated)
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """sha256 of what decides the pieces: equal fingerprints cut every text alike, whatever their names."""
         digest = hashlib.sha256(b"gristmill seven steps 1")
-        digest.update(self.classes.tobytes())
-        digest.update(self.pairs.tobytes())
+        digest.update(self.tables.classes[self.tables.kinds].tobytes())
         return digest.hexdigest()
 
     def to_tokenizers(self) -> dict[str, Any]:

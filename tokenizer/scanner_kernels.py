@@ -3,15 +3,18 @@
 
 A chain of "isolated" splits over character classes decides each boundary from the classes of the two characters that
 meet there, except before white space, where what follows matters: the character after it (white space attaches to the
-word or the punctuation behind it) and whether the white space runs to the end of its piece. So ``pairs`` answers for
-almost every position, and ``_space_starts_piece`` for the rest, looking ahead only as far as the white space goes.
+word or the punctuation behind it) and whether the white space runs to the end of its piece. So a table over the kinds
+of three neighbours, ``windows``, answers for almost every position without a branch, and ``_space_starts_piece`` for
+the rest, looking ahead only as far as the white space goes.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from text.utf8_kernels import decode
+from tokenizer.piece_kernels import trailing_zeros, word_at
 
 # Bits of ``classes``: what a code point is to the seven steps. One code point may have several.
 NEWLINE = 1  # step 1
@@ -21,38 +24,49 @@ ISOLATED = 8  # class C, step 5
 NUMBER = 16  # step 6
 SPACE = 32  # \s without the line breaks, which step 1 has taken out before \s is looked at
 
-# Values of ``pairs[left << 6 | right]``.
+# Values of ``windows``: does a piece start at the middle one of three neighbours?
 TOGETHER = 0
 APART = 1
 LOOK_AHEAD = 2
 
+# A code point's kind is the number of its class among those in use, so that three kinds fit twelve bits. Kind 0 is a
+# line break; so is what lies outside the document.
+KINDS = 16
+MARK_PADDING = 16  # bytes that ``marks`` must be longer than the longest document
+
 
 @njit(inline="always")
-def _class_at(data, position, classes):
+def _kind_at(data, position, kinds):
     byte = data[position]
     if byte < 0x80:
-        return classes[byte], position + 1
+        return np.int64(kinds[byte]), position + 1
     point, after = decode(data, position)
-    return classes[point], after
+    return np.int64(kinds[point]), after
+
+
+@njit(inline="always")
+def _class_at(data, position, kinds, classes):
+    kind, after = _kind_at(data, position, kinds)
+    return classes[kind], after
 
 
 @njit(nogil=True, cache=True)
-def _space_starts_piece(data, after, stop, left, space, classes):
-    """Whether a piece starts at a white-space character that ``pairs`` leaves open.
+def _space_starts_piece(data, after, stop, left, space, kinds, classes):
+    """Whether a piece starts at a white-space character that ``windows`` leaves open.
 
     ``left`` and ``space`` are the classes of the character before and of the white space; ``after`` is the index
     behind it. Every position is looked at by at most one run, so a text of white space alone still costs linear time.
     """
     following = 0
     if after < stop:
-        following, behind = _class_at(data, after, classes)
+        following, behind = _class_at(data, after, kinds, classes)
         if following & CASED:
             return True  # step 2 takes it as the \s? of a word
         if following & PUNCTUATION and not space & PUNCTUATION:
             # Step 3 takes it, unless step 2 has cut the punctuation off (U+3000 is both white space and punctuation).
             taken = False
             if following & SPACE and behind < stop:
-                beyond, _ = _class_at(data, behind, classes)
+                beyond, _ = _class_at(data, behind, kinds, classes)
                 taken = beyond & CASED != 0
             if not taken:
                 return True
@@ -61,19 +75,19 @@ def _space_starts_piece(data, after, stop, left, space, classes):
     # Step 4: the run starts a piece when it reaches the end of what steps 1-3 have left together.
     current = space
     while after < stop:
-        following, behind = _class_at(data, after, classes)
+        following, behind = _class_at(data, after, kinds, classes)
         if following & NEWLINE or (current & PUNCTUATION and not following & PUNCTUATION):
             return True
         if not following & SPACE:
             return False
         if behind < stop:
-            beyond, further = _class_at(data, behind, classes)
+            beyond, further = _class_at(data, behind, kinds, classes)
             if beyond & CASED:
                 return True
             if not following & PUNCTUATION and beyond & PUNCTUATION:
                 taken = False
                 if beyond & SPACE and further < stop:
-                    last, _ = _class_at(data, further, classes)
+                    last, _ = _class_at(data, further, kinds, classes)
                     taken = last & CASED != 0
                 if not taken:
                     return True
@@ -82,37 +96,61 @@ def _space_starts_piece(data, after, stop, left, space, classes):
     return True
 
 
-@njit(inline="always")
-def piece_end(data, start, stop, classes, pairs):
-    """Index behind the piece that starts at ``start``.
+@njit(nogil=True, cache=True)
+def mark_pieces(data, start, stop, kinds, windows, classes, marks):
+    """Marks where pieces start.
 
     Args:
         data: uint8 [bytes], valid UTF-8.
-        start: first byte of a piece.
-        stop: end of the document; pieces never reach over it.
-        classes: uint8 [0x110000], this module's bits or-ed per code point.
-        pairs: uint8 [4096], see ``pretokenizers.pair_table``.
+        start, stop: the document; no piece reaches over its end.
+        kinds: uint8 [0x110000], the kind of each code point.
+        windows: uint8 [4096], see ``pretokenizers.window_table``.
+        classes: uint8 [KINDS], the class (this module's bits) of each kind.
+        marks: uint8, at least ``stop - start + MARK_PADDING`` long; receives 1 where a piece starts and at the end, else 0.
     """
-    left, position = _class_at(data, start, classes)
+    marks[: stop - start] = 0
+    marks[stop - start] = 1
+    if start == stop:
+        return
+    position = start
+    kind, after = _kind_at(data, start, kinds)
+    window = kind
     while position < stop:
-        right, after = _class_at(data, position, classes)
-        verdict = pairs[(left << 6) | right]
-        if verdict != TOGETHER and (verdict == APART or _space_starts_piece(data, after, stop, left, right, classes)):
-            break
-        left = right
+        following = after
+        kind = 0
+        if after < stop:
+            kind, following = _kind_at(data, after, kinds)
+        window = (window << 4 | kind) & 0xFFF
+        verdict = windows[window]
+        if verdict == LOOK_AHEAD:
+            left = classes[window >> 8]
+            space = classes[window >> 4 & 15]
+            verdict = np.uint8(_space_starts_piece(data, after, stop, left, space, kinds, classes))
+        marks[position - start] = verdict
         position = after
-    return position
+        after = following
+
+
+@njit(inline="always")
+def next_mark(marks, position):
+    """Index of the first mark at or behind ``position``."""
+    while True:
+        word = word_at(marks, position, 8)
+        if word:
+            return position + (trailing_zeros(word) >> 3)
+        position += 8
 
 
 @njit(nogil=True, cache=True)
-def piece_ends(data, start, stop, classes, pairs, out):
-    """Writes the end of every piece of ``data[start:stop]`` to ``out`` (int64, at least ``stop - start`` long).
-
-    Returns how many pieces there are.
-    """
+def piece_ends(data, start, stop, kinds, windows, classes):
+    """The end of every piece of ``data[start:stop]``, int64."""
+    marks = np.empty(stop - start + MARK_PADDING, np.uint8)
+    mark_pieces(data, start, stop, kinds, windows, classes, marks)
+    out = np.empty(stop - start, np.int64)
     count = 0
-    while start < stop:
-        start = piece_end(data, start, stop, classes, pairs)
-        out[count] = start
+    position = 0
+    while position < stop - start:
+        position = next_mark(marks, position + 1)
+        out[count] = start + position
         count += 1
-    return count
+    return out[:count].copy()
