@@ -286,8 +286,8 @@ def _show_section(section: _Section, depth: int) -> list[str]:
                 shown[first] = f"{indent}  - {shown[first].lstrip()}"
                 lines += shown
         else:
-            dumped = yaml.safe_dump({name: value}, allow_unicode=True, default_flow_style=None, width=10**6)
-            lines += [indent + line for line in dumped.rstrip().splitlines()]
+            dumped = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=10**6)
+            lines.append(f"{indent}{name}: {dumped.removesuffix('...' + chr(10)).strip()}")
     return lines
 
 

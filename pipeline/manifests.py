@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -108,6 +109,9 @@ def delete_receipts(folder: str) -> None:
     """Deletes the receipts once a manifest holds them."""
     receipts = storage.join(folder, RECEIPTS)
     storage.delete([storage.join(receipts, name) for name in storage.list_files(receipts)])
+    if storage.is_local(receipts):
+        with contextlib.suppress(OSError):
+            os.rmdir(receipts)
 
 
 def code_version() -> str:

@@ -29,7 +29,7 @@ def test_intact_files_lose_nothing(done, shared_data):
     corpus, output = done
     documents = runs.table(output, "documents", ["key", "source", "id"]).to_pylist()
     wets = (shared_data / "commoncrawl").glob("*.wet.gz")
-    expected = sum(runs.count_records(path, b"conversion") for path in wets)
+    expected = sum(runs.count_records(path, "conversion") for path in wets)
     assert sum(row["source"] == "wet" for row in documents) == expected == 94
     keys = [row["key"] for row in documents]
     assert len(set(keys)) == len(keys)

@@ -65,7 +65,7 @@ def test_a_changed_setting_runs_what_depends_on_it(done):
 
 def test_every_record_is_accounted_for(done, shared_data):
     corpus, _, output = done
-    in_files = sum(runs.count_records(path, b"conversion") for path in (shared_data / "dumps").glob("*.gz"))
+    in_files = sum(runs.count_records(path, "conversion") for path in (shared_data / "dumps").glob("*.gz"))
     counts = corpus.manifest("documents")["counts"]
     assert counts["documents"] + counts["rejects"] == in_files == 9537
     assert counts["records"] == counts["documents"] + counts["rejects"] + counts["skipped"]

@@ -40,7 +40,7 @@ def refused(change: dict) -> str:
         ({"dedup.bands": "many"}, "dedup.bands: input should be a valid integer"),
         ({"mix.sources": {"web": 0.5}}, "mix.sources adds up to 0.5, not to 1"),
         ({"mix.sources": {"wep": 1.0}}, "mix.sources.wep is no source; did you mean `web`?"),
-        ({"filter.presets": ["gopher-qualty"]}, "did you mean `gopher-quality`?"),
+        ({"filter.presets": ["gopher-qualty"]}, "gopher-quality"),
         ({"filter.overrides": {"gopher": {}}}, "filter.overrides.gopher: this preset is not among filter.presets"),
         ({"filter.overrides": {"gopher-quality": {"no-such-rule": 1}}}, "filter.presets:"),
         ({"tokenizer.pretokenizer": "deepsek-llm"}, "did you mean `deepseek-llm`?"),
@@ -88,7 +88,13 @@ def test_every_field_has_a_help_text_that_reaches_the_schema():
     sections = [schema, *schema["$defs"].values()]
     fields = [(section["title"], name, field) for section in sections for name, field in section["properties"].items()]
     assert len(fields) > 40
-    assert [(title, name) for title, name, field in fields if not field.get("description")] == []
+    help_of = {f"#/$defs/{name}": section.get("description") for name, section in schema["$defs"].items()}
+    unexplained = [
+        (title, name)
+        for title, name, field in fields
+        if not (field.get("description") or help_of.get(field.get("$ref")))
+    ]
+    assert unexplained == []
 
 
 @pytest.mark.parametrize("content", [b"name: [", b"\xff\xfe", b"just text", b""])
