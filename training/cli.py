@@ -109,7 +109,11 @@ def generate(
         if not path.is_file():
             raise TrainingError(f"there is no {path}: name the tokenizer's folder with --tokenizer")
         model, facts = load_model(folder, device)
-        codec = Tokenizer.from_file(str(path))
+        try:
+            codec = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library has no narrower class
+            raise TrainingError(f"{path} cannot be read as a tokenizer ({error})") from None
+        codec.encode_special_tokens = True  # a prompt is text: "<|end|>" in it is not the end
         begin = [facts["begin_token"]] if facts.get("begin_token") is not None else []
         ids = begin + codec.encode(prompt, add_special_tokens=False).ids
         if not ids and facts.get("end_token") is not None:

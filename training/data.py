@@ -9,6 +9,7 @@ is indexed at start and nothing is copied but the samples themselves.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from tokenizer.shards import INDEX_NAME, open_shard, read_index
 from training.config import ShardSet
 from training.errors import TrainingError
 from training.permutation import derive_key, permute
@@ -42,6 +44,7 @@ class Split:
     name: str
     tokenizer: str
     vocabulary: int
+    begin_token: int | None
     end_token: int | None
     fingerprint: str
     batches: list[pa.RecordBatch] = field(repr=False)
@@ -84,52 +87,37 @@ class Split:
         return out
 
 
-def read_shard_index(folder: Path) -> dict[str, Any]:
-    """Reads ``shards.json``; raises TrainingError when there is none or it says too little."""
-    path = folder / "shards.json"
-    try:
-        index = json.loads(path.read_text())
-        _ = index["tokenizer"], index["vocabulary"], index["splits"]["train"]["files"]
-    except FileNotFoundError:
-        nested = folder / "shards"
-        hint = f"; did you mean {nested}?" if (nested / "shards.json").is_file() else ""
-        raise TrainingError(f"data.shards: there is no shards.json in {folder}{hint}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise TrainingError(
-            f"data.shards: {path} is not an index of shards ({error!r}); write the shards anew"
-        ) from None
-    return index
-
-
 def open_split(folder: Path | str, split: str = "train", verify: bool = False) -> Split:
-    """Maps the files of one split; checks their number of tokens, and their checksums when ``verify``.
+    """Maps the files of one split; checks their tokenizer and number of tokens, and their checksums when ``verify``.
 
     Raises TrainingError for a missing or damaged file, naming it. A split that is absent from the index is empty.
     """
     folder = Path(folder)
-    index = read_shard_index(folder)
+    index = _index(folder)
     entries = index["splits"].get(split, {}).get("files", [])
     batches: list[pa.RecordBatch] = []
     files: list[str] = []
     segments: list[np.ndarray] = []
-    end_token = None
     for entry in entries:
         path = folder / entry["path"]
         if verify and _sha256(path) != entry["sha256"]:
             raise TrainingError(f"{path} does not match its checksum in shards.json: copy or write the shards anew")
         try:
-            reader = pa.ipc.open_file(pa.memory_map(str(path)))
-            part = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+            table = open_shard(path)
+            part = table.to_batches()
             views = [batch.column("tokens").flatten().to_numpy(zero_copy_only=True) for batch in part]
-        except (OSError, pa.ArrowInvalid, KeyError) as error:
+        except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
             raise TrainingError(f"{path} cannot be read as a token shard ({error}): write the shards anew") from None
+        made_with = (table.schema.metadata or {}).get(b"gristmill.tokenizer", b"").decode()
+        if made_with not in ("", index["tokenizer"]):
+            raise TrainingError(
+                f"{path} was written with tokenizer {made_with[:12]}, shards.json says {index['tokenizer'][:12]}: "
+                "files of two runs are mixed in this folder; write the shards anew"
+            )
         if sum(map(len, views)) != entry["tokens"]:
             raise TrainingError(
                 f"{path} holds {sum(map(len, views))} tokens, shards.json says {entry['tokens']}: write the shards anew"
             )
-        metadata = reader.schema.metadata or {}
-        if b"end" in metadata:
-            end_token = int(metadata[b"end"])
         for batch, view in zip(part, views, strict=True):
             if len(view):
                 batches.append(batch)
@@ -137,11 +125,24 @@ def open_split(folder: Path | str, split: str = "train", verify: bool = False) -
                 segments.append(view)
     starts = np.concatenate([[0], np.cumsum([len(s) for s in segments], dtype=np.int64)]).astype(np.int64)
     facts = [index["tokenizer"], split, [(e["path"], e["tokens"], e["sha256"]) for e in entries]]
-    fingerprint = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    vocabulary = int(index["vocabulary"])
     return Split(
-        folder, split, index["tokenizer"], vocabulary, end_token, fingerprint, batches, files, segments, starts
-    )
+        folder=folder, name=split, tokenizer=index["tokenizer"], vocabulary=int(index["vocabulary"]),
+        begin_token=index.get("begin"), end_token=index.get("end"),
+        fingerprint=hashlib.sha256(json.dumps(facts).encode()).hexdigest(),
+        batches=batches, files=files, segments=segments, starts=starts,
+    )  # fmt: skip
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    """``shards.json``, or a TrainingError with the folder that was probably meant."""
+    try:
+        return read_index(folder)
+    except FileNotFoundError:
+        nested = folder / "shards"
+        hint = f"; did you mean {nested}?" if (nested / INDEX_NAME).is_file() else ""
+        raise TrainingError(f"data.shards: there is no {INDEX_NAME} in {folder}{hint}") from None
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"data.shards: {error}") from None
 
 
 def open_sets(sets: Sequence[ShardSet], split: str, verify: bool = False) -> list[Split]:
@@ -191,7 +192,9 @@ class Loader:
         slots = np.maximum(1, np.floor(shares * _SLOTS)).astype(np.int64)
         for best in np.argsort(-(shares * _SLOTS - slots), kind="stable")[: max(0, _SLOTS - int(slots.sum()))]:
             slots[best] += 1
-        self._slots = np.concatenate([[0], np.cumsum(slots)])
+        self._dealt = slots  # samples of each set in a block
+        self._slots = np.repeat(np.arange(len(slots)), slots)
+        self._deal = functools.lru_cache(4)(self._deal_block)
 
     @property
     def tokens(self) -> int:
@@ -200,19 +203,29 @@ class Loader:
 
     def locate(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Set, sample within it and epoch, int64 each, for positions int64 of the run's order."""
-        total = int(self._slots[-1])
-        if len(self.splits) == 1:
-            chosen, ordinal = np.zeros_like(positions), positions
-        else:  # each run of `total` positions deals every set its slots, in an order of its own
-            block = positions // total
-            slot = permute(positions % total, total, derive_key(self.seed, _MIXTURE, block))
-            chosen = np.searchsorted(self._slots, slot, "right") - 1
-            ordinal = block * np.diff(self._slots)[chosen] + slot - self._slots[chosen]
+        chosen, ordinal = np.zeros_like(positions), positions.copy()
+        if len(self.splits) > 1:  # each run of this many positions deals every set its slots, in an order of its own
+            block, place = np.divmod(positions, len(self._slots))
+            for number in np.unique(block).tolist():
+                here = block == number
+                dealt, rank = self._deal(number)
+                chosen[here] = dealt[place[here]]
+                ordinal[here] = number * self._dealt[chosen[here]] + rank[place[here]]
         epoch, sample = ordinal // self.samples[chosen], ordinal % self.samples[chosen]
         for i, samples in enumerate(self.samples):
             here = chosen == i
             sample[here] = permute(sample[here], int(samples), derive_key(self.seed, _ORDER, i, epoch[here]))
         return chosen, sample, epoch
+
+    def _deal_block(self, block: int) -> tuple[np.ndarray, np.ndarray]:
+        """The set of each place of a block, and how many places of that set come before it in the block."""
+        dealt = self._slots[
+            permute(np.arange(len(self._slots)), len(self._slots), derive_key(self.seed, _MIXTURE, block))
+        ]
+        rank = np.empty_like(dealt)
+        for i, count in enumerate(self._dealt.tolist()):
+            rank[dealt == i] = np.arange(count)
+        return dealt, rank
 
     def batch(self, cursor: int, count: int) -> np.ndarray:
         """Tokens int64 [count, context + 1]. Raises TrainingError naming the folder when a token is out of range."""

@@ -141,7 +141,7 @@ def evaluate(
         raise TrainingError(f"the {split} split in {shards} has no tokens to score; try another with --split")
     vocabulary = model.config.vocabulary or 0
     check_tokens([opened], vocabulary)
-    tokenizer = find_tokenizer(Path(shards))
+    tokenizer = find_tokenizer(Path(shards), opened.tokenizer)
     lengths = token_bytes(tokenizer, vocabulary) if tokenizer else None
     data = facts["config"]["data"]
     length = context or data["context"] or model.config.context

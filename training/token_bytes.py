@@ -17,12 +17,22 @@ from training.errors import TrainingError
 _FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
-def find_tokenizer(shards: Path) -> Path | None:
-    """The tokenizer's folder in or beside a folder of shards, if it is there."""
+def find_tokenizer(shards: Path, hash: str) -> Path | None:
+    """The folder of the tokenizer with this hash, in or beside a folder of shards; None if it is not there.
+
+    A ``tokenizer_config.json`` that names another hash is another tokenizer; one that names none is taken on trust.
+    """
     for folder in (shards / "tokenizer", shards.parent / "tokenizer"):
-        if (folder / _FILES[0]).is_file():
+        if (folder / _FILES[0]).is_file() and _hash(folder) in (None, hash):
             return folder
     return None
+
+
+def _hash(folder: Path) -> str | None:
+    try:
+        return json.loads((folder / _FILES[1]).read_text(encoding="utf-8"))["gristmill"]["hash"]
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:

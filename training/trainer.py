@@ -132,6 +132,7 @@ def start(config: TrainingConfig, watch: Watcher, allow_changes: Sequence[str] =
         raise TrainingError("WORLD_SIZE is above 1: this version trains on one device; start it without torchrun")
     if config.threads:
         torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)  # nothing here draws from it today, but its state is part of a checkpoint
     device = choose_device(config.device)
     sets = config.data.shards
     train_splits = open_sets(sets, "train", config.data.verify)
@@ -154,7 +155,7 @@ def start(config: TrainingConfig, watch: Watcher, allow_changes: Sequence[str] =
 
     folder = Path(config.output)
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = find_tokenizer(Path(sets[0].path))
+    tokenizer = find_tokenizer(Path(sets[0].path), train_splits[0].tokenizer)
     if tokenizer:
         copy_tokenizer(tokenizer, folder / "tokenizer")
     model = Decoder(config.model, config.recompute).initialize(config.seed).to(device)
@@ -166,6 +167,7 @@ def start(config: TrainingConfig, watch: Watcher, allow_changes: Sequence[str] =
         facts={
             "config": to_mapping(config), "tokenizer": train_splits[0].tokenizer, "vocabulary": vocabulary,
             "data": [split.fingerprint for split in train_splits], "torch": torch.__version__,
+            "begin_token": train_splits[0].begin_token, "end_token": train_splits[0].end_token,
         },
     )  # fmt: skip
     resumed = checkpoint.newest(folder / "checkpoints", lambda message: watch("warning", {"message": message}))

@@ -28,13 +28,15 @@ def write_shards(
 ) -> Path:
     """Writes ``{split: [documents of each file]}``; record batches of ``rows`` documents; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    metadata = {"tokenizer": tokenizer, "vocabulary": str(vocabulary), "end": str(END), "begin": ""}
+    metadata = {"gristmill.tokenizer": tokenizer, "gristmill.vocabulary": str(vocabulary)}
     names = sorted({source for files in splits.values() for documents in files for source, _ in documents})
     schema = pa.schema(
         [("tokens", pa.list_(pa.uint32())), ("key", pa.uint64()), ("source", pa.dictionary(pa.int32(), pa.string()))],
         metadata=metadata,
     )
-    index: dict = {"tokenizer": tokenizer, "vocabulary": vocabulary, "seed": 0, "splits": {}}
+    index: dict = {
+        "tokenizer": tokenizer, "vocabulary": vocabulary, "begin": None, "end": END, "seed": 0, "splits": {},
+    }  # fmt: skip
     key = 0
     for split, files in splits.items():
         entries = []

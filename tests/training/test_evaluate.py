@@ -1,0 +1,196 @@
+"""Loss and bits per byte of a checkpoint, and text out of it, also from the command line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+from training.cli import app
+from training.config import training_config
+from training.data import open_split
+from training.errors import TrainingError
+from training.evaluate import evaluate, load_model, score
+from training.generate import generate
+from training.token_bytes import find_tokenizer, token_bytes
+from training.trainer import train
+
+END = 1
+CHARACTERS = {i: chr(ord("A") + i) if i < 26 else "xy" * (i - 24) for i in range(64)}  # entries of 1 to 78 bytes
+
+
+@pytest.fixture
+def corpus(shards: Path) -> Path:
+    """The shards with a byte-level tokenizer.json beside them."""
+    write_tokenizer(shards.parent / "tokenizer", "a" * 64)
+    return shards
+
+
+def write_tokenizer(folder: Path, hash: str) -> None:
+    folder.mkdir()
+    vocabulary = {text: i for i, text in CHARACTERS.items() if i != END}
+    content = {
+        "version": "1.0", "added_tokens": [
+            {"id": END, "content": "<|end|>", "special": True, "single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False}
+        ],
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": []},
+    }  # fmt: skip
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"gristmill": {"hash": hash}}))
+
+
+def run_settings(corpus: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "model": {"layers": 2, "width": 32, "feed_forward": 64, "heads": 4, "kv_heads": 4, "context": 64},
+        "data": {"shards": str(corpus), "batch": 8, "context": 32}, "output": str(corpus.parent / "run"), "steps": 60,
+        "optimizer": {"learning_rate": 1e-2}, "schedule": {"warmup_steps": 5}, "threads": 1, "device": "cpu", **changes,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def trained(corpus: Path) -> Path:
+    train(training_config(run_settings(corpus)))
+    return corpus.parent / "run"
+
+
+def test_token_bytes_count_characters_and_skip_special_tokens(corpus: Path) -> None:
+    lengths = token_bytes(corpus.parent / "tokenizer", 70)
+    assert lengths.tolist() == [0 if i == END else len(CHARACTERS[i]) for i in range(64)] + [0] * 6
+
+
+def test_only_the_shards_own_tokenizer_is_taken(corpus: Path) -> None:
+    assert find_tokenizer(corpus, "a" * 64) == corpus.parent / "tokenizer"
+    assert find_tokenizer(corpus, "b" * 64) is None
+    (corpus.parent / "tokenizer" / "tokenizer.json").write_text('{"model": {"type": "WordLevel"}}')
+    with pytest.raises(TrainingError, match="is not a byte-level BPE tokenizer"):
+        token_bytes(corpus.parent / "tokenizer", 64)
+
+
+def test_bits_per_byte_is_nats_over_bytes(corpus: Path, trained: Path) -> None:
+    result = evaluate(trained, corpus)
+    split = open_split(corpus, "validation")
+    tokens = np.empty(split.tokens, np.int64)
+    split.read(0, tokens)
+    lengths = token_bytes(corpus.parent / "tokenizer", 64)
+    assert result.tokens == len(tokens) - 1
+    assert result.bytes == lengths[tokens[1:]].sum()
+    assert result.bits_per_byte == pytest.approx(result.nats / math.log(2) / result.bytes)
+    # The loss by hand: windows of 32, each token predicted from those before it in its window.
+    model, _ = load_model(trained, "cpu")
+    nats = 0.0
+    with torch.no_grad():
+        for start in range(0, len(tokens) - 1, 32):
+            window = torch.from_numpy(tokens[start : start + 33])[None]
+            logs = model(window[:, :-1])[0].double().log_softmax(1)
+            nats -= logs[torch.arange(logs.shape[0]), window[0, 1:]].sum().item()
+    assert result.nats == pytest.approx(nats, rel=1e-6)
+    assert set(result.sources) == {"web", "books"}
+    for total in ("tokens", "bytes", "nats"):
+        assert sum(getattr(s, total) for s in result.sources.values()) == pytest.approx(getattr(result, total))
+
+
+def test_scores_do_not_depend_on_the_batch(corpus: Path, trained: Path) -> None:
+    a, b = (evaluate(trained, corpus, batch=batch) for batch in (1, 16))
+    assert a.nats == pytest.approx(b.nats, rel=1e-6) and a.tokens == b.tokens
+
+
+def test_an_untrained_model_knows_as_much_as_a_die(corpus: Path, trained: Path) -> None:
+    model, _ = load_model(trained, "cpu")
+    model.initialize(0)
+    assert score(model, [open_split(corpus, "validation")], 32, 8).loss == pytest.approx(math.log(64), abs=0.02)
+
+
+def test_without_the_tokenizer_there_are_nats_and_no_bytes(shards: Path) -> None:
+    train(training_config(run_settings(shards, steps=8)))
+    result = evaluate(shards.parent / "run", shards)
+    assert result.bytes is None and result.bits_per_byte is None and result.loss > 0
+
+
+def test_shards_of_another_tokenizer_are_refused(
+    corpus: Path, trained: Path, tmp_path: Path, make_shards: Callable[..., Path]
+) -> None:
+    other = make_shards(tmp_path / "o", {"train": [], "validation": [[("s", [5] * 9)]]}, tokenizer="b" * 64)
+    with pytest.raises(
+        TrainingError, match=r"was written with tokenizer bbbbbbbbbbbb, the checkpoint learned aaaaaaaaaaaa"
+    ):
+        evaluate(trained, other)
+    with pytest.raises(TrainingError, match=r"the test split in .* has no tokens to score"):
+        evaluate(trained, corpus, split="test")
+    with pytest.raises(TrainingError, match="there is no checkpoint in"):
+        evaluate(corpus, corpus)
+
+
+def test_generation_with_the_cache_equals_generation_without(trained: Path) -> None:
+    model, _ = load_model(trained, "cpu")
+    prompt = [5, 6, 7, 8]
+    cached = list(generate(model, prompt, 40, temperature=0))
+    plain = list(prompt)
+    for _ in range(40):
+        plain.append(int(model(torch.tensor([plain]))[0, -1].argmax()))
+    assert cached == plain[4:]
+
+
+def test_generation_is_repeatable_and_keeps_to_its_limits(trained: Path) -> None:
+    model, _ = load_model(trained, "cpu")
+    draw = [list(generate(model, [5, 6], 30, temperature=1.0, seed=s)) for s in (1, 1, 2)]
+    assert draw[0] == draw[1] != draw[2] and len(draw[0]) == 30
+    assert len(list(generate(model, [5] * 60, 100))) == 4  # the context is full
+    greedy = list(generate(model, [5, 6, 7], 20, temperature=0))
+    assert list(generate(model, [5, 6, 7], 20, temperature=1.0, top_k=1)) == greedy
+    assert list(generate(model, [5, 6, 7], 20, temperature=1.0, top_p=1e-9)) == greedy
+    assert list(generate(model, [5, 6, 7], 20, temperature=0, end_token=greedy[3])) == greedy[: greedy.index(greedy[3])]
+    for prompt, message in (([], "no tokens"), ([5] * 64, "shorten it"), ([64], "wrong tokenizer")):
+        with pytest.raises(TrainingError, match=message):
+            list(generate(model, prompt, 5))
+
+
+def test_the_command_line_trains_evaluates_generates_and_exports(corpus: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    path = tmp_path / "training.yaml"
+    path.write_text(yaml.safe_dump(run_settings(corpus, steps=500)))
+    run = str(corpus.parent / "run")
+    result = runner.invoke(app, ["train", str(path), "--set", "steps=40", "--set", "optimizer.learning_rate=1e-2"])
+    assert result.exit_code == 0, result.output
+    assert "step 40/40" in result.stderr and "bits/byte" in result.stderr
+    result = runner.invoke(app, ["evaluate", run, str(corpus), "--json"])
+    assert result.exit_code == 0 and json.loads(result.stdout)["bits_per_byte"] > 0
+    result = runner.invoke(app, ["evaluate", run, str(corpus)])
+    assert result.exit_code == 0 and result.stdout.startswith("all: loss ") and "\nweb: loss " in result.stdout
+    result = runner.invoke(app, ["generate", run, "--prompt", "FGH", "--tokens", "5", "--temperature", "0"])
+    assert result.exit_code == 0 and result.stdout.startswith("FGH") and len(result.stdout.strip()) > 3
+    result = runner.invoke(app, ["export", run, str(tmp_path / "hf")])
+    assert result.exit_code == 0, result.output
+    assert {p.name for p in (tmp_path / "hf").iterdir()} == {
+        "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"
+    }  # fmt: skip
+    result = runner.invoke(app, ["train", str(path), "--keys"])
+    assert result.exit_code == 0 and "optimizer.weight_decay (0.1)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--set", "optimizer.lr=1"], 2, "optimizer.lr: unknown key"),
+        (["--set", "steps"], 2, "--set steps: expected KEY=VALUE"),
+        (["--set", "data.shards=/nowhere"], 1, "there is no shards.json in /nowhere"),
+    ],
+)
+def test_errors_are_one_line_with_an_exit_code(
+    corpus: Path, tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    path = tmp_path / "training.yaml"
+    path.write_text(yaml.safe_dump(run_settings(corpus)))
+    result = CliRunner().invoke(app, ["train", str(path), *arguments])
+    assert result.exit_code == code
+    assert message in result.stderr and result.stderr.count("\n") == 1
