@@ -1,12 +1,9 @@
 """report.html in a real browser: all charts drawn, nothing on the console, no network, payloads inert."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from report_browser import CHROMIUM, Browser
 from report_example import write_example, write_training_run
 

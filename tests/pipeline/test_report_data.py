@@ -2,14 +2,11 @@
 
 import itertools
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from report_example import manifests, write_example, write_training_run
 
 from pipeline.errors import GristmillError

@@ -5,17 +5,13 @@ import hashlib
 import html
 import json
 import re
-import sys
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent))
 from report_example import PAYLOADS, write_example, write_training_run
 
 from pipeline.report import charts, formats, markup
