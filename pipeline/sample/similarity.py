@@ -3,35 +3,20 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from html.parser import HTMLParser
+from html import unescape
 
 SHINGLE = 5
 UNLIKE_BELOW = 0.42  # the Jaccard similarity of two pages that are not copies
 
 # A run of letters is a word, except in scripts that are written without spaces, where every character is one.
-_WORD = re.compile(r"[぀-ヿ㐀-鿿가-힣]|[^\W_぀-ヿ㐀-鿿가-힣]+")
-_BREAKING = {"p", "dl", "dt", "dd", "br", "li", "ul", "td", "tr", "table", "h1", "h2", "h3", "hr"}
-
-
-class _TextCollector(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _BREAKING:
-            self.parts.append("\n")
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+")
+_BREAK = re.compile(r"<(?:p|dl|dt|dd|br|li|ul|td|tr|table|h[1-6]|hr)\b[^>]*>")
+_TAG = re.compile(r"<[^>]*>")
 
 
 def visible_text(content: str) -> str:
-    """The text of an HTML fragment that holds no scripts or styles."""
-    collector = _TextCollector()
-    collector.feed(content)
-    collector.close()
-    return "".join(collector.parts)
+    """The text of well-formed HTML that holds no scripts, styles or comments."""
+    return unescape(_TAG.sub("", _BREAK.sub("\n", content)))
 
 
 def words(text: str) -> list[str]:

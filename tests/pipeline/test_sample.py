@@ -25,6 +25,7 @@ from resiliparse.parse.encoding import detect_encoding
 from pipeline.config import load
 from pipeline.sample import SampleError, SampleSummary, write_sample
 from pipeline.sample.similarity import DistinctTexts, jaccard, shingles
+from pipeline.sources.read import read_documents
 
 PAGES = 130
 DUMPS = 4
@@ -363,6 +364,25 @@ def test_broken_pages_are_nowhere_else(sample: Sample, texts: dict[str, str]) ->
 
 
 # ------------------------------------------------------------------------------------------------------- around it
+
+
+def test_ingest_finds_every_document_and_rejects_what_is_broken_where_it_is_broken(
+    sample: Sample, texts: dict[str, str]
+) -> None:
+    readable = {"garbage-between-records", "invalid-utf8", "content-length-too-short", "content-length-too-long"}
+    same = total = 0
+    for path, file in sample.truth["files"].items():
+        broken = file["broken"][0]
+        batches = list(read_documents(str(sample.folder / path), "warc"))
+        found = {d["id"]: d["text"] for batch in batches for d in batch.documents.to_pylist()}
+        expected = {id for id, document in sample.documents.items() if document["file"] == path}
+        assert found.keys() - expected <= ({broken["record"]} if broken["kind"] in readable else set())
+        assert expected <= found.keys()
+        same += sum(shingles(found[id]) == shingles(texts[id]) for id in expected)
+        total += len(expected)
+        rejects = [reject["offset"] for batch in batches for reject in batch.rejects.to_pylist()]
+        assert rejects == ([broken["offset"]] if broken["kind"] != "invalid-utf8" else rejects[:1])
+    assert same >= 0.97 * total  # a charset that is declared nowhere has to be guessed
 
 
 def test_the_corpus_that_comes_with_it_is_a_valid_config(sample: Sample) -> None:
