@@ -1,7 +1,7 @@
 """Connected components of document pairs, by union-find in the memory of one machine.
 
 Roots are linked towards the smaller key, and finding halves paths (Tarjan and van Leeuwen 1984), so nothing recurses
-and a chain of millions of documents costs no more than a star. Memory: about 80 bytes a pair while it runs.
+and a chain of millions of documents costs no more than a star. Memory: about 130 bytes a pair while it runs.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ def _decode(eight):
     third = np.int64(eight >> np.uint64(16)) & 0x3F
     if lead < 0xF0:
         return (lead & 0x0F) << 12 | second << 6 | third, 3
-    return (lead & 0x07) << 18 | second << 12 | third << 6 | np.int64(eight >> np.uint64(24)) & 0x3F, 4
+    point = (lead & 0x07) << 18 | second << 12 | third << 6 | np.int64(eight >> np.uint64(24)) & 0x3F
+    return min(point, 0x10FFFF), 4  # invalid text may give wrong words, but never a read outside the table
 
 
 @njit

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dedup.shingle_kernels import SHINGLE_FACTOR, WORD_FACTOR, WORD_SEED
 from dedup.shingles import distinct_shingles, exact_jaccard
+from text.arrow_buffers import text_array
 from text.code_points import UNSEGMENTED, WORD, code_points
 
 MASK = 2**64 - 1
@@ -114,3 +115,14 @@ def test_exact_jaccard(left, right):
 def test_a_shingle_has_words():
     with pytest.raises(ValueError, match="ngram = 0"):
         distinct_shingles(pa.array(["a"]), 0)
+
+
+@given(st.lists(st.binary(max_size=30), min_size=1, max_size=5))
+def test_invalid_bytes_are_read_as_something_and_never_beyond_the_document(chunks):
+    """Columns hold valid text by contract; a broken one must not read another document or the table's neighbour."""
+    offsets = np.cumsum([0, *map(len, chunks)])
+    column = text_array(np.frombuffer(b"".join(chunks) + b"\xf7\xbf\xbf\xbf", np.uint8), offsets)
+    shingles, bounds = distinct_shingles(column, 2)
+    for chunk, (a, b) in zip(chunks, itertools.pairwise(bounds), strict=True):
+        alone, _ = distinct_shingles(text_array(np.frombuffer(chunk, np.uint8), np.array([0, len(chunk)])), 2)
+        assert shingles[a:b].tolist() == alone.tolist()
