@@ -33,8 +33,8 @@ class Watcher(Protocol):
         """A job is done, or was done already."""
 
 
-def run(corpus: Corpus, stages: Sequence[str], watcher: Watcher) -> None:
-    """Brings the stages of a corpus up to date, in order.
+def run(corpus: Corpus, stages: Sequence[str], watcher: Watcher, only: str | None = None) -> None:
+    """Brings the stages of a corpus up to date, in order; ``only`` one job of them.
 
     Raises:
         ConfigError, GristmillError: with the one line a person needs.
@@ -44,7 +44,7 @@ def run(corpus: Corpus, stages: Sequence[str], watcher: Watcher) -> None:
         with storage.atomic_write(corpus.path("corpus.yaml")) as file:
             file.stream.write(show(corpus.config).encode())
         for stage in stages:
-            for each in JOBS[stage]:
+            for each in [each for each in JOBS[stage] if only in (None, each.name)]:
                 started = time.monotonic()
                 watcher.started(stage, each.name)
                 ran = job.run(each, corpus)

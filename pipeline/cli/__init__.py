@@ -12,16 +12,16 @@ from pipeline.cli import config, corpus, quality, shards, tokenizer, tools, trai
 app = typer.Typer(
     name="gristmill",
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     add_completion=False,
     help="""
 Turns web crawls into training-ready token shards, and trains on them.
 
-    gristmill sample crawl              # a small crawl to try it on, no network needed
-    gristmill run crawl/corpus.yaml     # deduplicate, filter, mix, tokenize
-    gristmill report crawl/corpus       # one HTML page with everything that happened
-    gristmill train crawl/training.yaml # pretrain a small model on the shards
+    gristmill sample crawl               # a small crawl to try it on
+    gristmill run crawl/corpus.yaml      # deduplicate, filter, mix, tokenize
+    gristmill report crawl/corpus.yaml   # one HTML page of what happened
+    gristmill train crawl/training.yaml  # pretrain a small model
 """,
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.",
 )

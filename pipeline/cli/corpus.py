@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 Config = Annotated[Path, typer.Argument(metavar="CORPUS.YAML", help="The corpus configuration.", show_default=False)]
 Options = Annotated[
-    Optional[list[str]],  # noqa: UP045 Typer on Python 3.10 reads this form only
+    list[str] | None,
     typer.Argument(metavar="[-- OPTIONS]", help="Further options for the engine, passed to Beam.", show_default=False),
 ]
 Runner = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option("--runner", help="Engine: direct, spark, flink or dataflow. The config's when not given."),
 ]
 Workers = Annotated[
-    Optional[int],  # noqa: UP045
+    int | None,
     typer.Option("--workers", help="Workers of the direct engine. The config's when not given.", min=1),
 ]
 
@@ -47,7 +47,7 @@ def run(
     config: Config,
     options: Options = None,
     until: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="Last stage to run: ingest, dedup, filter, mix, tokenizer or tokenize."),
     ] = None,
     runner: Runner = None,
@@ -66,19 +66,26 @@ def run(
 
     if until is not None:
         _known(until, "--until", list(stages.JOBS))
-    _run(config, stages.until(until), runner, workers, options, dry_run)
+    run_jobs(config, stages.until(until), runner, workers, options, dry_run)
 
 
 def _stage_verb(stage: str) -> Callable[..., None]:
     def verb(config: Config, options: Options = None, runner: Runner = None, workers: Workers = None) -> None:
-        _run(config, [stage], runner, workers, options, False)
+        run_jobs(config, [stage], runner, workers, options, False)
 
     return verb
 
 
-def _run(
-    path: Path, stages: list[str], runner: str | None, workers: int | None, options: list[str] | None, dry_run: bool
+def run_jobs(
+    path: Path,
+    stages: list[str],
+    runner: str | None,
+    workers: int | None,
+    options: list[str] | None,
+    dry_run: bool,
+    only: str | None = None,
 ) -> None:
+    """Runs stages of a corpus under a live display; ``only`` one job of them."""
     import logging
 
     from pipeline import stages as pipeline_stages
@@ -93,7 +100,7 @@ def _run(
         show_plan(corpus, stages)
         return
     with Display() as display:
-        pipeline_stages.run(corpus, stages, display)
+        pipeline_stages.run(corpus, stages, display, only)
     typer.echo(corpus.config.output)
 
 

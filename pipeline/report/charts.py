@@ -71,7 +71,7 @@ def input_by_dump(dumps: Mapping[str, Mapping[str, Any]]) -> Figure | None:
         "customdata": hovers,
         "hovertemplate": "<b>%{x}</b><br>%{customdata}<extra></extra>",
     }
-    y = _axis("text, bytes", rangemode="tozero", tickformat="~s")
+    y = _axis("text", rangemode="tozero", tickformat="~s", ticksuffix="B")
     return _figure([bars], 280, _axis(type="category", showgrid=False), y)
 
 
@@ -167,10 +167,9 @@ def cluster_sizes(sizes: Sequence[Sequence[int]]) -> Figure | None:
         return None
     dots = {
         "type": "scatter",
-        "mode": "lines+markers",
+        "mode": "markers",
         "x": [size for size, _ in points],
         "y": [clusters for _, clusters in points],
-        "line": {"color": REMOVED, "width": 1},
         "marker": {"color": REMOVED, "size": 7},
         "hovertemplate": "%{y:,} clusters of %{x:,} documents<extra></extra>",
     }
@@ -185,7 +184,7 @@ def cluster_sizes(sizes: Sequence[Sequence[int]]) -> Figure | None:
 def pair_similarity(samples: Sequence[Mapping[str, Any]], threshold: float | None) -> Figure | None:
     """Sampled candidate pairs by estimated similarity, and the threshold."""
     values = [pair["jaccard"] for pair in samples if pair["jaccard"] is not None]
-    if len(values) < 10:
+    if len(values) < 10 or max(values) - min(values) < 0.1:  # a sample taken around the threshold has no shape to show
         return None
     bars = {
         "type": "histogram",

@@ -112,7 +112,7 @@ def card(item: Card, chart_id: str) -> str:
 def section(item: Section) -> tuple[str, dict[str, dict[str, Any]]]:
     """A section, and its figures by the ids of the elements they belong in."""
     parts, figures = [], {}
-    for index, block in enumerate(item.cards):
+    for index, block in enumerate(_without_gaps(item.cards)):
         chart_id = f"chart-{item.anchor}-{index}"
         parts.append(card(block, chart_id))
         if block.figure:
@@ -125,6 +125,20 @@ def section(item: Section) -> tuple[str, dict[str, dict[str, Any]]]:
         f"{intro}{problem}{tiles(item.tiles)}<div class=cards>{''.join(parts)}</div></section>"
     )
     return markup, figures
+
+
+def _without_gaps(cards: Sequence[Card]) -> list[Card]:
+    """Narrow cards stand in pairs; one left over takes the full width."""
+    placed: list[Card] = []
+    half = False  # whether the last row holds a single narrow card
+    for item in cards:
+        if item.wide and half:
+            placed[-1] = placed[-1]._replace(wide=True)
+        half = not item.wide and not half
+        placed.append(item)
+    if half:
+        placed[-1] = placed[-1]._replace(wide=True)
+    return placed
 
 
 def _alignment(column: Column) -> str:

@@ -108,7 +108,7 @@ def _contents(parts: Sequence[Section]) -> str:
 
 def _subtitle(report: Mapping[str, Any]) -> str:
     words = [f"finished {formats.time(report['created'])}"] if report["created"] else []
-    if report["version"]:
+    if report["version"] not in ("", "unknown"):
         words.append(f"gristmill {report['version']}")
     return " · ".join(words) or "training runs"
 

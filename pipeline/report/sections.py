@@ -172,16 +172,14 @@ def deduplication(report: Report) -> Section:
     if cluster:
         counts = cluster["counts"]
         tiles += [
-            Tile(
-                "Removed",
-                formats.compact(counts.get("removed")),
-                f"{formats.size(counts.get('removed_bytes'))} of text",
-            ),
+            Tile("Removed", formats.compact(counts.get("removed")), _text_removed(report)),
             Tile(
                 "Kept", formats.compact(counts.get("kept")), f"of {formats.compact(counts.get('documents'))} documents"
             ),
-            Tile("Clusters", formats.compact(counts.get("clusters")), "documents without a copy included"),
         ]
+        if cluster["sizes"]:
+            several = sum(clusters for size, clusters in cluster["sizes"] if size > 1)
+            tiles.append(Tile("Clusters", formats.compact(several), "of two or more documents"))
         cards += [
             Card(
                 "Removed against number of dumps",
@@ -614,6 +612,12 @@ def _languages(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict
             }
         )
     return sorted(rows, key=lambda row: (-(row["before"] or 0), row["language"]))
+
+
+def _text_removed(report: Report) -> str:
+    left = {step["step"]: step["text_bytes"] for step in report["steps"]}
+    before, after = left.get("documents"), left.get("unique")
+    return "documents" if before is None or after is None else f"documents, {formats.size(before - after)} of text"
 
 
 def _asked(counts: Mapping[str, int]) -> str:

@@ -32,6 +32,10 @@ sources:
   - name: pydoc
     format: warc
     paths: ["crawl/{dump}/*.warc.gz"]
+filter:
+  overrides:
+    gopher-quality: {stop-words: null} # English words, and a fifth of these pages is in other languages
+    c4: {curly-braces: null} # a sign of code that was left over on a page, but these pages are about code
 tokenizer: {vocabulary: 8000}
 shards: {validation_share: 0.02}
 """

@@ -172,7 +172,6 @@ class WarcRecords:
 
     def _search(self) -> bool:
         """Moves to the next version line of the stretch, or to its end."""
-        self._at -= 1  # what makes the begin of a line
         while True:
             for match in _NEXT.finditer(self._buffer, self._at):
                 if match.group()[:1] == b"W":
@@ -181,7 +180,7 @@ class WarcRecords:
                 if self._pieces and self._pieces[-1][1].stored and self._restart(match.start()):
                     return True
             self._at = max(self._at, len(self._buffer) - _ACROSS)
-            if not self._has(_ACROSS + 1):
+            if not self._has(len(self._buffer) - self._at + 1):
                 self._at = len(self._buffer)
                 return False
 

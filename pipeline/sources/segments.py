@@ -237,19 +237,19 @@ class Segments:
             size = min(4 * size, _BLOCK)
 
     def _opens(self, offset: int) -> bool:
-        """Whether a member at ``offset`` decodes, and to something that may begin one."""
+        """Whether what is at ``offset`` decodes to something that may begin a member."""
         head = self._window.bytes(offset, 4)
         if not re.match(_MAGIC, head):
             return False
         decoder = _Gzip() if head.startswith(_GZIP) else _Zstd()
         out = b""
-        try:
-            while not decoder.eof and len(out) < 512 and (data := self._window.view(offset, decoder.feed)):
+        try:  # in small steps, so that a member counts whose damage lies further on: it is told of its own
+            while not decoder.eof and len(out) < 64 and (data := self._window.view(offset, 256)):
                 step, used = decoder.step(data)
                 out += step
                 offset += used
         except (zlib.error, zstandard.ZstdError):
-            return False
+            pass
         return self._plausible(out)
 
     def _begins_plain(self, offset: int) -> bool:

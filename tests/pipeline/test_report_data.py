@@ -87,12 +87,13 @@ def test_the_longest_tokens_are_read_from_the_tokenizer_itself(tmp_path: Path) -
     output = write_example(tmp_path)
     change(output, "tokenizer", details={})
     assert assemble(str(output))["tokenizer"]["longest"] == []
-    counts = count_pieces(pa.array(["深度学习 banana banana bandana"] * 9), PRETOKENIZERS["deepseek-llm"])
-    formats.save(formats.Tokenizer(PRETOKENIZERS["deepseek-llm"], merges.train(counts, 275)), output / "tokenizer")
+    counts = count_pieces(pa.array(["深度学习 banana banana bandana --------"] * 9), PRETOKENIZERS["deepseek-llm"])
+    formats.save(formats.Tokenizer(PRETOKENIZERS["deepseek-llm"], merges.train(counts, 285)), output / "tokenizer")
     longest = assemble(str(output))["tokenizer"]["longest"]
     assert len(longest) == 40
     assert [row["bytes"] for row in longest] == sorted((row["bytes"] for row in longest), reverse=True)
     assert longest[0]["token"] in (" banana", "深度学习") and longest[0]["bytes"] == len(longest[0]["token"].encode())
+    assert [row["token"] for row in longest if set(row["token"]) == {"-"}] == ["----"]  # and neither "--" nor "-"
 
 
 def test_a_partial_run_has_times_but_no_rates(tmp_path: Path) -> None:

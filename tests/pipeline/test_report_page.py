@@ -162,6 +162,16 @@ def test_a_short_number_is_within_half_a_per_cent(value: float) -> None:
     assert float(number) * scale == pytest.approx(value, rel=0.005, abs=0.5)
 
 
+@pytest.mark.parametrize(
+    ("wide", "placed"),
+    [("", ""), ("n", "w"), ("nn", "nn"), ("nnn", "nnw"), ("wnw", "www"), ("nwnn", "wwnn"), ("nnwn", "nnww")],
+)
+def test_no_narrow_card_stands_alone(wide: str, placed: str) -> None:
+    cards = [markup.Card("", "", wide=letter == "w") for letter in wide]
+    page, _ = markup.section(markup.Section("x", "x", cards=cards))
+    assert "".join("w" if "wide" in kind else "n" for kind in re.findall('class="card( wide)?"', page)) == placed
+
+
 def test_two_names_shown_alike_stay_two_bars() -> None:
     long = "x" * 60
     figure = charts.counts({long + "a": 2, long + "b": 1}, "records", charts.REMOVED)
