@@ -93,6 +93,7 @@ def dedup_curve(curve: Sequence[Mapping[str, Any]], reference: Sequence[Mapping[
     points = [point for point in curve if point["share"] is not None]
     if not points:
         return None
+    dot = 9 if len(points) <= 20 else 5
     published = {
         "type": "scatter",
         "name": "DeepSeek LLM, Common Crawl",
@@ -110,7 +111,7 @@ def dedup_curve(curve: Sequence[Mapping[str, Any]], reference: Sequence[Mapping[
         "x": [point["dumps"] for point in points],
         "y": [point["share"] for point in points],
         "line": {"color": REMOVED, "width": 3},
-        "marker": {"color": REMOVED, "size": 9},
+        "marker": {"color": REMOVED, "size": dot},
         "customdata": [
             [label(point["dump"]), formats.count(point["removed"]), formats.count(point["documents"])]
             for point in points
@@ -125,7 +126,7 @@ def dedup_curve(curve: Sequence[Mapping[str, Any]], reference: Sequence[Mapping[
         "mode": "markers",
         "x": [point["dumps"] for point in single],
         "y": [point["alone_share"] for point in single],
-        "marker": {"color": "var(--surface)", "size": 9, "line": {"color": REMOVED, "width": 2}},
+        "marker": {"color": "var(--surface)", "size": dot, "line": {"color": REMOVED, "width": 2 if dot > 5 else 1}},
         "customdata": [[label(point["dump"])] for point in single],
         "hovertemplate": "<b>%{customdata[0]} by itself</b><br>%{y:.1%} removed<extra></extra>",
     }

@@ -33,6 +33,8 @@ def share(value: float | None) -> str:
     if value is None:
         return ABSENT
     percent = 100 * value
+    if 0 < abs(percent) < 0.001:
+        return "< 0.001 %"
     return f"{percent:.2g} %" if 0 < abs(percent) < 0.05 else f"{percent:,.1f} %"
 
 

@@ -1,11 +1,19 @@
-"""Debian's Chromium without a window, driven over its debugging pipe: what a test needs to look at a page, no more."""
+"""Debian's Chromium without a window, driven over its debugging pipe: what a test needs to look at a page, no more.
 
+Run as a script it takes a picture of a report, as the README shows one:
+
+    python tests/pipeline/report_browser.py REPORT.html PICTURE.png [--dark] [--width 1360] [--height 1700]
+"""
+
+import argparse
+import base64
 import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -110,6 +118,11 @@ class Browser:
         self.call("Page.navigate", url=path.as_uri())
         self.wait_for("!window.pageBefore && document.documentElement?.dataset?.drawn")
 
+    def screenshot(self, picture: Path) -> None:
+        """Writes what the window shows as PNG."""
+        self.evaluate("new Promise((done) => setTimeout(done, 300))")
+        picture.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+
     def _next(self, deadline: float) -> dict[str, Any]:
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._in], [], [], max(0, deadline - time.monotonic()))
@@ -132,3 +145,18 @@ class Browser:
             self.problems.append(parameters["entry"]["text"])
         elif method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("report", type=Path)
+    arguments.add_argument("picture", type=Path)
+    arguments.add_argument("--dark", action="store_true")
+    arguments.add_argument("--width", type=int, default=1360)
+    arguments.add_argument("--height", type=int, default=1700)
+    asked = arguments.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        browser = Browser(Path(folder))
+        browser.open(asked.report.resolve(), asked.width, asked.height, asked.dark)
+        browser.screenshot(asked.picture)
+        browser.close()

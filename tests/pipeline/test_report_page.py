@@ -142,6 +142,7 @@ def test_a_cell_shows_a_payload_as_text(payload: str) -> None:
         (formats.size, 812, "812 B"), (formats.size, 62_012_345, "62.0 MB"), (formats.size, 999_999, "1.00 MB"),
         (formats.size, 36e12, "36.0 TB"),
         (formats.share, 0.785, "78.5 %"), (formats.share, 0, "0.0 %"), (formats.share, 0.00012, "0.012 %"),
+        (formats.share, 2.5e-8, "< 0.001 %"),
         (formats.share, 1, "100.0 %"),
         (formats.number, 4.128, "4.13"), (formats.number, 1250, "1,250"), (formats.number, 0.00213, "0.0021"),
         (formats.number, 0, "0"), (formats.number, 17.25, "17.2"),
