@@ -12,25 +12,9 @@ from rich.text import Text
 
 from pipeline import progress
 from pipeline.stages import Watcher
+from pipeline.units import duration, size
 
 _LOG_EVERY = 30.0  # seconds between lines of a plain log while a job runs
-
-
-def size(count: float) -> str:
-    """Bytes for people: 1.2 GB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: 3.2 s, 4 min 05 s, 2 h 03 min."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def status(now: progress.Progress) -> str:

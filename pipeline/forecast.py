@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import job
-from pipeline.console import size
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.runners import runner_and_options, workers_of
 from pipeline.stages import JOBS
+from pipeline.units import size
 
 
 def show_plan(corpus: Corpus, stages: Sequence[str], console: Console | None = None) -> None:

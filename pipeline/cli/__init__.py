@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -38,6 +39,7 @@ def main() -> None:
     """Runs the command line; every failure ends in one clear line on stderr and an exit code."""
     from pipeline.errors import ConfigError, GristmillError
 
+    logging.getLogger().setLevel(logging.ERROR)  # Beam is chatty; its warnings concern engines, not corpora
     try:
         app()
     except ConfigError as error:

@@ -86,13 +86,10 @@ def run_jobs(
     only: str | None = None,
 ) -> None:
     """Runs stages of a corpus under a live display; ``only`` one job of them."""
-    import logging
-
     from pipeline import stages as pipeline_stages
     from pipeline.console import Display
     from pipeline.corpus import Corpus
 
-    logging.getLogger().setLevel(logging.ERROR)  # Beam is chatty; its warnings concern engines, not corpora
     corpus = Corpus(configured(path, runner, workers, options))
     if dry_run:
         from pipeline.forecast import show_plan

@@ -24,7 +24,7 @@ def stats(
     from rich.console import Console
     from rich.table import Table
 
-    from pipeline.console import size
+    from pipeline.units import size
     from tokenizer import shards
 
     found = _readable(lambda: shards.stats(folder))

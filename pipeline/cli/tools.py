@@ -28,9 +28,9 @@ def sample(
 
     gristmill run crawl/corpus.yaml
     """
-    from pipeline.console import size
     from pipeline.errors import ConfigError
     from pipeline.sample import SampleError, write_sample
+    from pipeline.units import size
 
     try:
         made = write_sample(out, dumps, seed, pages)
@@ -38,7 +38,8 @@ def sample(
         raise ConfigError(str(error)) from error
     typer.echo(
         f"{out}: {len(made.dumps)} dumps in {made.files} files; {made.documents:,} documents of {made.clusters:,} "
-        f"different pages in {len(made.languages)} languages; {size(made.text_bytes)} of text; {made.broken} broken records"
+        f"different pages in {len(made.languages)} languages; "
+        f"{size(made.text_bytes)} of text; {made.broken} broken records"
     )
     typer.echo(f"next: gristmill run {out / 'corpus.yaml'}")
 
