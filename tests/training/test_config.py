@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from training.config import changed_keys, describe, from_mapping, to_mapping, to_yaml, training_config, with_overrides
+from training.config import (
+    ScheduleConfig,
+    changed_keys,
+    describe,
+    from_mapping,
+    to_mapping,
+    to_yaml,
+    training_config,
+    with_overrides,
+)
 from training.config import model_config as read_model
 from training.errors import ConfigError
 from training.presets import PRESETS
@@ -102,3 +112,12 @@ def test_every_setting_has_help() -> None:
     assert ("optimizer.clip", "1.0", "largest global gradient norm; null for no clipping") in rows
     assert all(text for _, _, text in rows)
     assert len(rows) == len({key for key, _, _ in rows}) > 40
+
+
+def test_every_config_that_users_start_from_is_valid() -> None:
+    folder = Path(__file__).resolve().parents[2] / "configs" / "training"
+    configs = {path.stem: training_config(yaml.safe_load(path.read_text())) for path in folder.glob("*.yaml")}
+    assert {"demo", "10m", "100m", "300m", "1b", "deepseek-7b", "deepseek-67b"} <= configs.keys()
+    seven = configs["deepseek-7b"]
+    assert (seven.data.batch, seven.optimizer.learning_rate, seven.tokens) == (2304, 4.2e-4, 2_000_000_000_000)
+    assert seven.schedule == ScheduleConfig() and seven.optimizer.clip == 1.0
