@@ -83,12 +83,14 @@ class WarcRecords:
                     yield found
                 told = True
 
-    def _record(self) -> Record | Damage:
-        """The record or damage at the current position, which moves behind it."""
+    def _record(self) -> Record | Damage | None:
+        """The record or damage at the current position, which moves behind it; None if a member begins there."""
         offset = self._offset()
-        if not _VERSION.match(self._buffer, self._at) and not (
-            self._has(_ACROSS) and _VERSION.match(self._buffer, self._at)
-        ):
+        if not _VERSION.match(self._buffer, self._at):
+            self._has(_ACROSS)
+        if not _VERSION.match(self._buffer, self._at):
+            if self._restart(self._at):
+                return None
             return self._give_up(1, offset, "garbage", f"{self._buffer[self._at : self._at + 40]!r}")
         size = self._header_size()
         if not size:
@@ -177,7 +179,7 @@ class WarcRecords:
                 if match.group()[:1] == b"W":
                     self._at = match.start()
                     return True
-                if self._pieces and self._pieces[-1][1].stored and self._restart(match.start()):
+                if self._restart(match.start()):
                     return True
             self._at = max(self._at, len(self._buffer) - _ACROSS)
             if not self._has(len(self._buffer) - self._at + 1):
@@ -185,8 +187,8 @@ class WarcRecords:
                 return False
 
     def _restart(self, index: int) -> bool:
-        """Goes over to a member that begins amid stored bytes."""
-        if not self._segments.restart(self._offset(index)):
+        """Goes over to a member that begins amid stored bytes, if one does."""
+        if not self._pieces[-1][1].stored or not self._segments.restart(self._offset(index)):
             return False
         self._buffer, self._at, self._pieces, self._behind, self._ended = b"", 0, [], None, False
         return True

@@ -59,10 +59,10 @@ class Member(NamedTuple):
     text: bytes
 
 
-def members_of(data: bytes) -> list[Member]:
+def members_of(data: bytes, count: int) -> list[Member]:
     """An independent plain reader: one gzip member after the other, one record in each."""
-    members = []
-    while data:
+    members: list[Member] = []
+    while data and len(members) < count:
         decoder = zlib.decompressobj(31)
         plain = decoder.decompress(data)
         stored = data[: len(data) - len(decoder.unused_data)]
@@ -76,8 +76,7 @@ def members_of(data: bytes) -> list[Member]:
 @pytest.fixture(scope="module")
 def members(shared_data: Path) -> list[Member]:
     """The first members of a real file: a warcinfo, then conversions with distinct texts."""
-    found = members_of((shared_data / "dumps/2020-07-01.warc.wet.gz").read_bytes()[:400_000][:300_000] + b"")[:-1]
-    return found[:60]
+    return members_of((shared_data / "dumps/2020-07-01.warc.wet.gz").read_bytes(), 60)
 
 
 KINDS = ("flip", "overwrite", "insert", "delete", "zero", "truncate")
@@ -123,12 +122,10 @@ def test_gzip_members_far_from_the_damage_all_come_out(
     path = tmp_path_factory.getbasetemp() / "damaged.warc.wet.gz"
     path.write_bytes(broken)
     result = read(path)
-    intact = {member.text for member in members[1:]}
-    expected = [members[i].text for i in untouched([member.stored for member in members], begin, end) if i > 0]
-    missing = [text for text in expected if text not in set(result.texts)]
-    assert not missing
-    assert set(result.texts) <= intact  # the checksum lets no altered text through
-    assert [text for text in (member.text for member in members) if text in set(result.texts)] == result.texts
+    texts = set(result.texts)
+    assert {members[i].text for i in untouched([member.stored for member in members], begin, end) if i > 0} <= texts
+    assert texts <= {member.text for member in members[1:]}  # the checksum lets no altered text through
+    assert [member.text for member in members if member.text in texts] == result.texts
     if len(result.documents) + sum(result.skipped.values()) < len(members) and kind != "truncate":
         assert result.rejects
 
@@ -157,12 +154,10 @@ def test_plain_and_zstd_records_far_from_the_damage_all_come_out(
     path = tmp_path_factory.getbasetemp() / "damaged.warc.wet"
     path.write_bytes(broken)
     result = read(path)
-    expected = [members[i].text for i in untouched(stored, begin, end) if i > 0]
-    missing = [text for text in expected if text not in set(result.texts)]
-    # A length that became larger may swallow one neighbour that cannot be told from content: none in these files.
-    assert not missing
+    texts = set(result.texts)
+    assert {members[i].text for i in untouched(stored, begin, end) if i > 0} <= texts
     if codec == "zstd":
-        assert set(result.texts) <= {member.text for member in members}
+        assert texts <= {member.text for member in members}
 
 
 def write(path: Path, *parts: bytes) -> Path:
@@ -210,7 +205,7 @@ def test_truncated_last_member(members: list[Member], tmp_path: Path) -> None:
         assert result.texts == [members[1].text, members[2].text]
         assert len(result.rejects) == 1
         assert result.rejects[0]["offset"] == len(members[1].stored) + len(members[2].stored)
-        assert result.reasons == (["truncated"] if cut > 3 else ["truncated"]) or result.reasons == ["garbage"]
+        assert result.reasons == ["truncated"]
 
 
 def reframed(member: Member, length: int) -> bytes:
@@ -265,9 +260,9 @@ def test_whole_file_in_one_member_keeps_what_comes_before_the_damage(members: li
     data[len(data) // 2] ^= 0xFF
     result = read(write(tmp_path / "a.warc.wet.gz", bytes(data)))
     whole = [member.text for member in members[1:]] * 20
-    assert result.texts[:-3] == whole[: len(result.texts) - 3]
-    assert len(result.texts) > len(whole) // 4
-    assert result.reasons == ["broken-compression"]
+    assert result.texts[: len(whole) // 3] == whole[: len(whole) // 3]
+    assert len(set(result.texts) - set(whole)) <= 2  # one checksum for all: only lengths and UTF-8 can tell
+    assert result.reasons[-1] == "broken-compression"
 
 
 @pytest.mark.parametrize("field", [b"WARC-Type", b"Content-Length"])
