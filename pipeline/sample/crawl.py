@@ -33,9 +33,10 @@ sources:
     format: warc
     paths: ["crawl/{dump}/*.warc.gz"]
 filter:
-  overrides:
-    gopher-quality: {stop-words: null} # English words, and a fifth of these pages is in other languages
-    c4: {curly-braces: null} # a sign of code that was left over on a page, but these pages are about code
+  presets: [gopher-repetition, gopher-quality, c4-fineweb, fineweb]
+  overrides: # pages in nine languages, and about code
+    gopher-quality: {stop-words: null, min-mean-word-length: null}
+    c4-fineweb: {curly-braces: null}
 tokenizer: {vocabulary: 8000}
 shards: {validation_share: 0.02}
 """

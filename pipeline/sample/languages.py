@@ -18,7 +18,8 @@ import yaml
 
 from pipeline.sample.pages import Page, module_outlines
 
-SENTENCES = 16  # of a page, in paragraphs of 4
+ASIDE = 6  # sentences on a second subject, after one of every kind on the first
+PARAGRAPH = 4  # sentences
 OPENER_SHARE = 0.45  # of the sentences begin with a phrase such as "In addition,"
 
 Facts = dict[str, Any]
@@ -39,24 +40,31 @@ def translated_pages(language: str, count: int, rng: random.Random) -> list[Page
 
 
 def _page(language: str, words: dict[str, Any], kind: str, number: int, rng: random.Random) -> Page:
-    facts, subject = _FACTS[kind](words, rng)
-    templates = words[kind].splitlines()
-    rng.shuffle(templates)
-    sentences = [
-        _sentence(templates[index % len(templates)], words, next(facts), rng)  #
-        for index in range(SENTENCES)
-    ]
-    title = escape(words["titles"][kind].format(subject))
-    paragraphs = [words["joiner"].join(sentences[at : at + 4]) for at in range(0, SENTENCES, 4)]
-    content = f"<h1>{title}</h1>\n" + "".join(f"<p>{escape(text)}</p>\n" for text in paragraphs)
+    # No sentence twice on a page: repetition is what filters take pages out for.
+    openers = words["openers"].splitlines()
+    rng.shuffle(openers)
+    title, main = _section(words, kind, None, openers, rng)
+    aside_title, aside = _section(words, rng.choice([other for other in _FACTS if other != kind]), ASIDE, openers, rng)
+    content = f"<h1>{title}</h1>\n{main}<h2>{aside_title}</h2>\n{aside}"
     return Page(f"{kind}/{number:04d}.html", title, language, content)
 
 
-def _sentence(template: str, words: dict[str, Any], facts: Facts, rng: random.Random) -> str:
-    sentence = template.format(**facts)
-    if rng.random() >= OPENER_SHARE:
+def _section(
+    words: dict[str, Any], kind: str, count: int | None, openers: list[str], rng: random.Random
+) -> tuple[str, str]:
+    """A subject's title and its paragraphs; uses up `openers`."""
+    facts, subject = _FACTS[kind](words, rng)
+    templates = words[kind].splitlines()
+    rng.shuffle(templates)
+    sentences = [_sentence(template.format(**next(facts)), words, openers, rng) for template in templates[:count]]
+    paragraphs = [words["joiner"].join(sentences[at : at + PARAGRAPH]) for at in range(0, len(sentences), PARAGRAPH)]
+    return escape(words["titles"][kind].format(subject)), "".join(f"<p>{escape(text)}</p>\n" for text in paragraphs)
+
+
+def _sentence(sentence: str, words: dict[str, Any], openers: list[str], rng: random.Random) -> str:
+    if not openers or rng.random() >= OPENER_SHARE:
         return sentence[0].upper() + sentence[1:]
-    return rng.choice(words["openers"].splitlines()) + words["joiner"] + sentence
+    return str(openers.pop() + words["joiner"] + sentence)
 
 
 def _module_facts(words: dict[str, Any], rng: random.Random) -> tuple[Iterator[Facts], str]:

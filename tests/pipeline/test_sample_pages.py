@@ -4,6 +4,7 @@ import datetime
 import random
 import re
 import string
+from html import unescape
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,19 @@ def test_every_sentence_finds_its_facts(language: str) -> None:
             slot for line in sentences[kind].splitlines() for _, slot, _, _ in string.Formatter().parse(line) if slot
         }
         assert len(used) >= 7, f"{language}: sentences about a {kind} say little"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_sentence_is_on_a_page_twice(language: str) -> None:
+    """Repetition is what filters take pages out for."""
+    lines = [line for kind in ("module", "character", "calendar") for line in phrases()[language][kind].splitlines()]
+    tails = [re.sub(r"^(\{\w+\}|.)", "", line) for line in lines]  # a first letter may have become a capital
+    patterns = [re.compile(".+?".join(map(re.escape, re.split(r"\{\w+\}", tail)))) for tail in tails]
+    for page in translated_pages(language, 8, random.Random(5)):
+        text = unescape(visible_text(page.content))
+        counts = [len(pattern.findall(text)) for pattern in patterns]
+        assert max(counts) == 1
+        assert sum(counts) >= 16
 
 
 def test_calendar_sentences_are_true() -> None:
