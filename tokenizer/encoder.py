@@ -9,13 +9,24 @@ import numpy as np
 import pyarrow as pa
 
 from tokenizer.counts import valid_text_buffers
-from tokenizer.encoder_kernels import Vocabulary, decode, encode, tokens_are_proper
+from tokenizer.encoder_kernels import (
+    LEFT,
+    RIGHT,
+    SHORTER,
+    SIZE,
+    SPINE,
+    TOKEN_COLUMNS,
+    Vocabulary,
+    decode,
+    encode,
+    remember_tokens,
+    tokens_are_proper,
+)
 from tokenizer.formats import Tokenizer
 from tokenizer.merges import ID_OF_BYTE
-from tokenizer.vocabulary_kernels import RANK_BITS, build_trie, merge_table
+from tokenizer.vocabulary_kernels import RANK_BITS, build_character_trie, build_trie, merge_tables
 
-_CACHE_SLOTS = 1 << 16  # 2 MB a thread: stays inside a core's own cache, and holds the words a text keeps using
-_EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
+_CACHE_SETS = 1 << 16  # 4 MB a thread: room for the tokens themselves and for the words a text keeps using
 
 
 class Encoded(NamedTuple):
@@ -35,7 +46,7 @@ class Encoder:
             ValueError: more than 2**21 regular tokens or trie nodes.
         """
         self.tokenizer = tokenizer
-        self._vocabulary = _vocabulary(tokenizer)
+        self._vocabulary, self._seed = _vocabulary(tokenizer)
         self._token_data, self._token_offsets = _flat(tokenizer.token_bytes)
         self._ids = tokenizer.ids
         self._local = threading.local()
@@ -106,7 +117,7 @@ class Encoder:
     def _cache(self) -> np.ndarray:
         cache = getattr(self._local, "cache", None)
         if cache is None:
-            cache = self._local.cache = np.full((_CACHE_SLOTS, 4), _EMPTY, np.uint64)
+            cache = self._local.cache = _together([self._seed])[0]
         return cache
 
     def __getstate__(self) -> Tokenizer:
@@ -123,7 +134,22 @@ def _flat(tokens: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
     return np.frombuffer(b"".join(tokens), np.uint8), offsets
 
 
-def _vocabulary(tokenizer: Tokenizer) -> Vocabulary:
+def _together(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Copies of arrays in one allocation, each on a cache line: NumPy asks for huge pages where it is large enough."""
+    sizes = [-(-array.nbytes // 64) * 64 for array in arrays]
+    block = np.empty(sum(sizes) + 64, np.uint8)
+    position = -block.ctypes.data % 64
+    copies = []
+    for array, size in zip(arrays, sizes):
+        copy = block[position : position + array.nbytes].view(array.dtype).reshape(array.shape)
+        copy[...] = array
+        copies.append(copy)
+        position += size
+    return copies
+
+
+def _vocabulary(tokenizer: Tokenizer) -> tuple[Vocabulary, np.ndarray]:
+    """The tables, and the word cache that a thread starts with."""
     data, offsets = _flat(tokenizer.merges.tokens())
     tokens = len(offsets) - 1
     if max(tokens, int(offsets[-1])) >= 1 << RANK_BITS:
@@ -132,12 +158,24 @@ def _vocabulary(tokenizer: Tokenizer) -> Vocabulary:
             f"the encoder holds below {1 << RANK_BITS} of either"
         )
     root = np.empty(65536, np.int32)
-    edges, shorter = build_trie(data, offsets, root)
+    edges, shorter, start = build_trie(data, offsets, root)
+    character_root, character_edges = build_character_trie(data, offsets, edges, start, int(offsets[-1]) + 2)
     pairs = np.ascontiguousarray(tokenizer.merges.pairs, np.int32)
+    merges, merge_filter = merge_tables(pairs)
+    table = np.zeros((tokens, TOKEN_COLUMNS), np.int32)
+    table[:, SIZE] = np.diff(offsets)
+    table[:, SHORTER] = shorter
     halves = np.concatenate([np.repeat(np.arange(256, dtype=np.int32)[:, None], 2, axis=1), pairs])
-    vocabulary = Vocabulary(
-        *tokenizer.pretokenizer.tables,
-        ID_OF_BYTE, root, edges, shorter,
-        np.diff(offsets).astype(np.int32), halves, merge_table(pairs), True,
-    )  # fmt: skip
-    return vocabulary._replace(proper=bool(tokens_are_proper(data, offsets, vocabulary)))
+    for step in range(SPINE):
+        table[:, LEFT + step] = halves[table[:, LEFT + step - 1], 0] if step else halves[:, 0]
+        table[:, RIGHT + step] = halves[table[:, RIGHT + step - 1], 1] if step else halves[:, 1]
+    arrays = [
+        *tokenizer.pretokenizer.tables, ID_OF_BYTE, root, edges, character_root, character_edges, table, merges,
+        merge_filter,
+    ]  # fmt: skip
+    vocabulary = Vocabulary(*_together(arrays), True)  # type: ignore[arg-type, call-arg]
+    proper = bool(tokens_are_proper(data, offsets, vocabulary))
+    cache = np.zeros(8 * _CACHE_SETS, np.uint64)
+    if proper:
+        remember_tokens(data, offsets, cache)
+    return vocabulary._replace(proper=proper), cache

@@ -106,7 +106,8 @@ def mark_pieces(data, start, stop, kinds, windows, classes, marks):
         kinds: uint8 [0x110000], the kind of each code point.
         windows: uint8 [4096], see ``pretokenizers.window_table``.
         classes: uint8 [KINDS], the class (this module's bits) of each kind.
-        marks: uint8, at least ``stop - start + MARK_PADDING`` long; receives 1 where a piece starts and at the end, else 0.
+        marks: uint8, at least ``stop - start + MARK_PADDING`` long; receives 1 where a piece starts and at the end,
+            0 elsewhere.
     """
     marks[: stop - start] = 0
     marks[stop - start] = 1
