@@ -16,7 +16,7 @@ from training.config import model_config
 from training.data import Split, check_tokens, in_order, open_split
 from training.device import choose_device, choose_dtype
 from training.errors import TrainingError
-from training.model import Decoder, document_ids
+from training.model import Decoder, document_ids, empty_model
 from training.token_bytes import find_tokenizer, token_bytes
 
 
@@ -97,7 +97,7 @@ def load_model(checkpoint: Path | str, device: str = "auto", dtype: str = "auto"
     folder = resolve(Path(checkpoint))
     facts = inspect(folder)
     where = choose_device(device)
-    model = Decoder(model_config(facts["config"]["model"]))
+    model = empty_model(model_config(facts["config"]["model"]))
     load(folder, {f"master.{name}": parameter.data for name, parameter in model.named_parameters()})
     for parameter in model.parameters():
         parameter.data = parameter.data.to(where, choose_dtype(dtype, where))

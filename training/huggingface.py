@@ -16,7 +16,7 @@ from torch import Tensor
 
 from training.config import ModelConfig
 from training.errors import TrainingError
-from training.model import Block, Decoder
+from training.model import Block, Decoder, empty_model
 
 
 def to_llama(model: Decoder) -> dict[str, Tensor]:
@@ -96,7 +96,7 @@ def save_llama(model: Decoder, folder: Path) -> None:
 def load_llama(folder: Path) -> Decoder:
     """Reads what ``save_llama`` or transformers wrote (all ``*.safetensors`` of a folder), in float32."""
     load_file = _safetensors().load_file
-    model = Decoder(from_llama_config(json.loads((folder / "config.json").read_text())))
+    model = empty_model(from_llama_config(json.loads((folder / "config.json").read_text())))
     weights: dict[str, Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):
         weights |= load_file(path)

@@ -80,6 +80,15 @@ class Decoder(nn.Module):
         return loss if reduction == "mean" else loss.view_as(targets)
 
 
+def empty_model(config: ModelConfig, recompute: bool = False) -> Decoder:
+    """A decoder on the CPU whose weights are not set yet, without the time that torch's own first values take."""
+    with torch.device("meta"):
+        model = Decoder(config, recompute)
+    model = model.to_empty(device="cpu")
+    model.cosine, model.sine = rotary_table(config.context, config.head_size, config.rope_theta)
+    return model
+
+
 class Block(nn.Module):
     """x + attention(norm(x)), then x + feed_forward(norm(x))."""
 

@@ -52,16 +52,25 @@ class StepReport:
 class AdamW:
     """Owns the model's weights; ``step`` updates them, ``zero`` clears the gradients.
 
-    After construction the model's parameters are views of this object's buffers in ``dtype``.
+    After construction the model's parameters are views of this object's buffers, in ``dtype`` on ``device``; a model on
+    the CPU moves there one parameter at a time, so that the GPU never holds it twice.
     """
 
-    def __init__(self, model: nn.Module, config: OptimizerConfig, dtype: torch.dtype = torch.float32):
+    def __init__(
+        self,
+        model: nn.Module,
+        config: OptimizerConfig,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ):
         self.config, self.steps, self.skipped = config, 0, 0
         parameters = dict(model.named_parameters())
         matrices = {name: p for name, p in parameters.items() if p.ndim >= 2}
         vectors = {name: p for name, p in parameters.items() if p.ndim < 2}
         self.groups = [
-            _flatten(part, decay, dtype) for part, decay in ((matrices, config.weight_decay), (vectors, 0.0)) if part
+            _flatten(part, decay, dtype, device)
+            for part, decay in ((matrices, config.weight_decay), (vectors, 0.0))
+            if part
         ]
         for group in self.groups:
             gradients = dict(group.views(group.gradient))
@@ -135,14 +144,15 @@ def update(group: Group, config: OptimizerConfig, learning_rate: float, step: in
     )  # fmt: skip
 
 
-def _flatten(parameters: dict[str, nn.Parameter], decay: float, dtype: torch.dtype) -> Group:
+def _flatten(
+    parameters: dict[str, nn.Parameter], decay: float, dtype: torch.dtype, device: torch.device | str
+) -> Group:
     offsets, size = [], 0
     for p in parameters.values():
         offsets.append(size)
         size += -(-p.numel() // _ALIGNMENT) * _ALIGNMENT
-    like = next(iter(parameters.values()))
-    master, gradient, first, second = (torch.zeros(size, device=like.device) for _ in range(4))
-    working = master if dtype == torch.float32 else torch.zeros(size, dtype=dtype, device=like.device)
+    master, gradient, first, second = (torch.zeros(size, device=device) for _ in range(4))
+    working = master if dtype == torch.float32 else torch.zeros(size, dtype=dtype, device=device)
     shapes = [p.shape for p in parameters.values()]
     group = Group(list(parameters), shapes, offsets, decay, master, working, gradient, first, second)
     for name, view in group.views(master):

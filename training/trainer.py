@@ -27,7 +27,7 @@ from training.device import choose_device, choose_dtype, explained_memory_errors
 from training.errors import ConfigError, TrainingError
 from training.evaluate import Score, score
 from training.flops import parameters, training_flops_per_token
-from training.model import Decoder, document_ids
+from training.model import Decoder, document_ids, empty_model
 from training.optimizer import AdamW
 from training.schedule import learning_rate_factor
 from training.token_bytes import copy_tokenizer, find_tokenizer, token_bytes
@@ -158,8 +158,9 @@ def start(config: TrainingConfig, watch: Watcher, allow_changes: Sequence[str] =
     tokenizer = find_tokenizer(Path(sets[0].path), train_splits[0].tokenizer)
     if tokenizer:
         copy_tokenizer(tokenizer, folder / "tokenizer")
-    model = Decoder(config.model, config.recompute).initialize(config.seed).to(device)
-    optimizer = AdamW(model, config.optimizer, choose_dtype(config.dtype, device))
+    model = empty_model(config.model, config.recompute).initialize(config.seed)
+    optimizer = AdamW(model, config.optimizer, choose_dtype(config.dtype, device), device)
+    model.to(device)  # what is not a weight; those are the optimizer's already
     run = Run(
         config=config, folder=folder, device=device, loader=loader, validation=validation, model=model,
         lengths=token_bytes(tokenizer, vocabulary) if tokenizer else None,
