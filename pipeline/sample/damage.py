@@ -1,6 +1,6 @@
 """What is broken in the sample: records and whole files that a reader must survive, count and report.
 
-Every broken record is a page that is nowhere else in the sample, so that reading it or losing it changes no other
+Every broken record is a page that no whole record holds, so that reading it or losing it changes no other
 count. Behind it stands a metadata record, which is no document either: a reader that runs over the end of the broken
 one swallows only that.
 """

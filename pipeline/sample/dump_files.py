@@ -69,7 +69,7 @@ def _path(dump: str, index: int) -> str:
 
 
 class _Writer:
-    """Adds records to one file; every second record is a second later."""
+    """Adds records to one file, each capture a second after the one before."""
 
     def __init__(self, dump: str, index: int, seed: int) -> None:
         self.dump, self.seed = dump, seed

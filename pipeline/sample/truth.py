@@ -16,7 +16,7 @@ _ABOUT = (
     "document; identical = the same bytes as an earlier one; same-text = the same content in another frame or charset; "
     f"near = a small edit. Documents of different clusters are below a Jaccard similarity of {UNLIKE_BELOW} (5-word "
     "shingles of the content). files: whole records by kind, and what is broken at which offset; a broken record is in "
-    "no other count, and its page is nowhere else."
+    "no other count, and its page is in none of the documents."
 )
 
 
