@@ -18,13 +18,18 @@ from pipeline.manifests import Receipt
 from pipeline.storage import StoredFile
 
 DUMP_BITS, FILE_BITS, RECORD_BITS = 12, 24, 28
+_MARK = "corpus.json"
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The config with its output folder; picklable, so that workers know where things lie."""
+    """The config with its output folder; picklable, so that workers know where things lie.
+
+    ``read_only``: nothing is written, not even a new dump's index; for looking ahead.
+    """
 
     config: CorpusConfig
+    read_only: bool = False
 
     def folder(self, name: str) -> str:
         """A stage's folder."""
@@ -71,35 +76,47 @@ class Corpus:
             raise GristmillError(
                 f"{len(dumps)} dumps are more than the {1 << DUMP_BITS} that a document key can tell apart"
             )
-        if dumps != known:
+        if dumps != known and not self.read_only:
             storage.write_json(self.path("dumps.json"), {"dumps": dumps})
         return dumps
 
     def claim(self) -> None:
-        """Marks the output folder with this corpus.
+        """Marks the output folder with this corpus, and clears it of what a killed run left half-written there.
+
+        Raises:
+            ConfigError: see ``check_owner``.
+        """
+        if not self.check_owner():
+            storage.write_json(self.path(_MARK), {"name": self.config.name})
+        if storage.is_local(self.config.output):
+            names = [entry.name for entry in os.scandir(self.config.output) if entry.name.endswith(".tmp")]
+            storage.delete([self.path(name) for name in names])
+
+    def check_owner(self) -> bool:
+        """Whether the output folder is marked with this corpus; False where nothing lies there yet.
 
         Raises:
             ConfigError: another corpus, or something else altogether, lies there.
         """
-        mark = self.path("corpus.json")
+        output = self.config.output
         try:
-            owner = storage.read_json(mark)["name"]
-        except FileNotFoundError:
-            others = [name for name in storage.list_files(self.config.output) if not name.startswith(".")][:3]
+            owner = storage.read_json(self.path(_MARK))["name"]
+        except (FileNotFoundError, NotADirectoryError):
+            others = [name for name in _names_in(output) if not name.startswith(".") and not name.endswith(".tmp")]
             if others:
+                shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
                 raise ConfigError(
-                    f"output: {self.config.output} is not empty ({', '.join(others)}) and no corpus of gristmill's: "
-                    "choose another folder"
+                    f"output: {output} is not empty ({shown}) and no corpus of gristmill's: choose another folder"
                 ) from None
-            storage.write_json(mark, {"name": self.config.name})
-            return
-        except (ValueError, KeyError):
+            return False
+        except (ValueError, KeyError, TypeError):
             owner = "?"
         if owner != self.config.name:
             raise ConfigError(
-                f"output: {self.config.output} holds the corpus `{owner}`, and this config is named "
+                f"output: {output} holds the corpus `{owner}`, and this config is named "
                 f"`{self.config.name}`: choose another output folder, or delete that one"
             )
+        return True
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -109,7 +126,13 @@ class Corpus:
             return
         import fcntl
 
-        os.makedirs(self.config.output, exist_ok=True)
+        self.check_owner()  # before anything is written there
+        try:
+            os.makedirs(self.config.output, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"output: {self.config.output} cannot be made ({error.strerror}): choose another folder"
+            ) from error
         with open(self.path(".lock"), "a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -122,6 +145,18 @@ class Corpus:
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
             yield
+
+
+def _names_in(folder: str) -> list[str]:
+    """Names at the top of a folder; none where there is no folder."""
+    if not storage.is_local(folder):
+        return sorted({path.split("/")[0] for path in storage.list_files(folder)})
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError:
+        raise ConfigError(f"output: {folder} is a file: name a folder") from None
 
 
 def part_name(dump: str, file_index: int) -> str:

@@ -16,15 +16,30 @@ class ConfigError(GristmillError):
     """A configuration or a call that cannot be right. Shown as one line a problem; exit code 2."""
 
 
+def told(error: BaseException) -> GristmillError | None:
+    """The error as one meant for a person: itself, or what the machine refused; None for a defect of the code."""
+    if isinstance(error, GristmillError):
+        return error
+    if not isinstance(error, OSError):
+        return None
+    where = error.filename or "the output"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return GristmillError(
+            f"no space left on the device while writing {where}: free some space or choose another output folder, "
+            "then run again; finished files are kept"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return GristmillError(f"{where} may not be written or read ({error.strerror}): change its rights or its place")
+    if error.errno and error.filename:
+        return GristmillError(f"{where}: {error.strerror}; finished files are kept, run again when it is mended")
+    return GristmillError(str(error)) if isinstance(error, (ConnectionError, TimeoutError)) and str(error) else None
+
+
 def as_marked(error: BaseException) -> RuntimeError | None:
     """Wraps an error for the journey through a runner, which keeps nothing of an exception but its text."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        error = GristmillError(
-            f"no space left on the device while writing {error.filename or 'the output'}: free some space or choose "
-            "another output folder, then run again; finished files are kept"
-        )
-    if isinstance(error, GristmillError):
-        return RuntimeError(f"{_MARK}{json.dumps([type(error).__name__, str(error)])}{_MARK}")
+    meant = told(error)
+    if meant is not None:
+        return RuntimeError(f"{_MARK}{json.dumps([type(meant).__name__, str(meant)])}{_MARK}")
     return None
 
 

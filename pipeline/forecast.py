@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.table import Table
 from pipeline import job
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
-from pipeline.runners import runner_and_options, workers_of
+from pipeline.runners import connect, without_secrets, workers_of
 from pipeline.stages import JOBS
 from pipeline.units import size
 
@@ -23,7 +24,9 @@ def show_plan(corpus: Corpus, stages: Sequence[str], console: Console | None = N
     """
     console = console or Console()
     engine = corpus.config.engine
-    runner_and_options(engine)  # refuses wrong options
+    connect(engine)
+    corpus = dataclasses.replace(corpus, read_only=True)
+    corpus.check_owner()
     table = Table(title=f"{corpus.config.name} → {corpus.config.output}", title_justify="left")
     for heading, justify in [
         ("stage", "left"),
@@ -55,5 +58,5 @@ def show_plan(corpus: Corpus, stages: Sequence[str], console: Console | None = N
             if state.pending:
                 waiting = "after the jobs before it"
     console.print(table)
-    workers = f"{workers_of(engine)} workers" if engine.name == "direct" else " ".join(engine.options)
+    workers = f"{workers_of(engine)} workers" if engine.name == "direct" else " ".join(without_secrets(engine).options)
     console.print(f"engine: {engine.name}, {workers}")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import io
 import os
+import re
+from argparse import ArgumentError
 from typing import TYPE_CHECKING
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineRunner
 
+from pipeline import stores
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,17 +43,51 @@ def runner_and_options(engine: Engine) -> tuple[PipelineRunner | str, PipelineOp
     return _REMOTE[engine.name], _options([f"--runner={_REMOTE[engine.name]}", *engine.options])
 
 
+def connect(engine: Engine) -> None:
+    """Lets this process reach remote stores with the engine's options: endpoint, region, credentials, project.
+
+    Raises:
+        ConfigError: an option that Beam does not know.
+    """
+    stores.connect(runner_and_options(engine)[1])
+
+
+def without_secrets(engine: Engine) -> Engine:
+    """The engine with what its options keep secret blotted out, for files and terminals."""
+    secret = re.compile(r"(--\w*(?:secret|password|token|access_key)\w*)=.*", re.DOTALL)
+    options = [secret.sub(r"\1=***", text) for text in engine.options]
+    return engine.model_copy(update={"options": options})
+
+
 def _options(arguments: list[str]) -> PipelineOptions:
-    options = PipelineOptions(arguments)
-    unknown = [text for text in arguments if text.startswith("--") and _name(text) not in _known_options(options)]
-    if unknown:
-        raise ConfigError(f"engine.options: Beam knows no {', '.join(unknown)}; see `gristmill run --help`")
+    """Beam's options, each checked: Beam itself passes over what it does not know."""
+    flags = _flags()
+    value_may_follow = False
+    for argument in arguments:
+        flag, equals, _ = argument.partition("=")
+        if not argument.startswith("--"):
+            if not value_may_follow:
+                raise ConfigError(f"engine.options: `{argument}` is no option; options are written --name=value")
+        elif flag not in flags:
+            near = difflib.get_close_matches(flag, flags, 1, 0.6)
+            hint = f"did you mean `{near[0]}`?" if near else "see the options of Beam and of the engine"
+            raise ConfigError(f"engine.options: Beam knows no {flag}; {hint}")
+        value_may_follow = argument.startswith("--") and not equals
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):  # argparse prints all its options before it exits
+            options = PipelineOptions(arguments)
+            options.get_all_options()
+    except SystemExit:
+        problem = said.getvalue().strip().splitlines()[-1].split("error: ")[-1]
+        raise ConfigError(f"engine.options: {problem}") from None
     return options
 
 
-def _name(argument: str) -> str:
-    return argument.removeprefix("--").split("=")[0].removeprefix("no_")
-
-
-def _known_options(options: PipelineOptions) -> set[str]:
-    return set(options.get_all_options()) | {_name(text) for text in ("--runner", "--save_main_session")}
+def _flags() -> set[str]:
+    """Every option of Beam as it is written."""
+    parser = _BeamArgumentParser(allow_abbrev=False)
+    for kind in PipelineOptions.__subclasses__():
+        with contextlib.suppress(ArgumentError):  # said by another class already
+            kind._add_argparse_args(parser)
+    return {flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -37,45 +38,71 @@ app.add_typer(config.app, name="config")
 
 def main() -> None:
     """Runs the command line; every failure ends in one clear line on stderr and an exit code."""
-    from pipeline.errors import ConfigError, GristmillError
+    from pipeline.errors import ConfigError, told
 
-    logging.getLogger().setLevel(logging.ERROR)  # Beam is chatty; its warnings concern engines, not corpora
+    _quieten()
+    code = 0
     try:
-        app()
-    except ConfigError as error:
-        _say(str(error))
-        sys.exit(2)
-    except GristmillError as error:
-        _say(str(error))
-        sys.exit(1)
-    except KeyboardInterrupt:
-        _say("stopped; what was finished is kept, and the same command goes on from there")
-        sys.exit(130)
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
+    except _CLICK_ERROR as error:
+        code = _wrong_usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except ImportError as error:
-        if not error.name or error.name.split(".")[0] not in _EXTRAS:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
             raise
-        _say(f"{error.name} is not installed: pip install 'gristmill[{_EXTRAS[error.name.split('.')[0]]}]'")
-        sys.exit(1)
+        _say(f"{error.name} is not installed: pip install 'gristmill[{extra}]'")
+        code = 1
     except Exception as error:
-        if os.environ.get("GRISTMILL_TRACEBACK"):
+        if os.environ.get(_TRACEBACK):
             raise
-        text = str(error).strip().splitlines()
-        _say(f"{type(error).__name__}: {text[-1] if text else 'no message'} (GRISTMILL_TRACEBACK=1 shows where)")
-        sys.exit(1)
+        meant = told(error)
+        _say(str(meant) if meant else _defect(error))
+        code = 2 if isinstance(meant, ConfigError) else 1
+    if code == _INTERRUPTED:
+        _say("stopped; what was finished is kept, and the same command goes on from there", "")
+        sys.stdout.flush()
+        os._exit(code)  # tasks in flight are abandoned, not waited for: their files have no name yet
+    sys.exit(code)
+
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+_TRACEBACK = "GRISTMILL_TRACEBACK"
+_CLICK_ERROR = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
+
+
+def _quieten() -> None:
+    """Leaves of the log what a person can use: an engine's traceback precedes the error that is told in one line."""
+    logging.getLogger().setLevel(logging.ERROR)
+    if not os.environ.get(_TRACEBACK):
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+
+
+def _wrong_usage(error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help was shown
+        return 2
+    hint = f"; see `{context.command_path} --help`" if context else ""
+    _say(error.format_message().rstrip(".") + hint)
+    return error.exit_code
+
+
+def _defect(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[-1] if text else 'no message'} ({_TRACEBACK}=1 shows where)"
 
 
 _EXTRAS = {"torch": "train", "triton": "train", "boto3": "aws", "google": "gcp", "pyspark": "spark"}
 
 
-def _say(message: str) -> None:
+def _say(message: str, mark: str = "error  ") -> None:
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(stderr=True, highlight=False)
     for line in message.splitlines():
-        console.print(f"[bold red]error[/]  {_escape(line)}", soft_wrap=True)
-
-
-def _escape(line: str) -> str:
-    from rich.markup import escape
-
-    return escape(line)
+        console.print(Text.assemble((mark, "bold red"), line), soft_wrap=True)

@@ -89,8 +89,10 @@ def run_jobs(
     from pipeline import stages as pipeline_stages
     from pipeline.console import Display
     from pipeline.corpus import Corpus
+    from pipeline.runners import runner_and_options
 
     corpus = Corpus(configured(path, runner, workers, options))
+    runner_and_options(corpus.config.engine)  # refuses wrong options before anything is done
     if dry_run:
         from pipeline.forecast import show_plan
 
