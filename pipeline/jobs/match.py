@@ -195,6 +195,8 @@ def minima_of(part: int, keys: np.ndarray, corpus: Corpus) -> tuple[np.ndarray, 
 
 def _by_part(parts: np.ndarray, *columns: np.ndarray) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
     """Splits columns by part, in order of parts; order within a part is kept."""
+    if not len(parts):  # which np.split would take for one part
+        return
     order = np.argsort(parts, kind="stable")
     distinct, starts = np.unique(parts[order], return_index=True)
     for part, rows in zip(distinct, np.split(order, starts[1:]), strict=True):
