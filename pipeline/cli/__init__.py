@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from pipeline.cli import config, corpus, quality, shards, tokenizer, tools, training
+from pipeline.cli import config, corpus, interruption, quality, shards, tokenizer, tools, training
 
 app = typer.Typer(
     name="gristmill",
@@ -48,7 +48,7 @@ def main() -> None:
     except _CLICK_ERROR as error:
         code = _wrong_usage(error)
     except (KeyboardInterrupt, typer.Abort):
-        code = _INTERRUPTED
+        interruption.stop()
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except ImportError as error:
@@ -63,16 +63,13 @@ def main() -> None:
         meant = told(error)
         _say(str(meant) if meant else _defect(error))
         code = 2 if isinstance(meant, ConfigError) else 1
-    if code == _INTERRUPTED:
-        _say("stopped; what was finished is kept, and the same command goes on from there", "")
-        sys.stdout.flush()
-        os._exit(code)  # tasks in flight are abandoned, not waited for: their files have no name yet
+    if code == interruption.CODE:  # some versions of Typer make an exit of it
+        interruption.stop()
     sys.exit(code)
 
 
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _TRACEBACK = "GRISTMILL_TRACEBACK"
-_CLICK_ERROR = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
+_CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
 
 
 def _quieten() -> None:
@@ -99,10 +96,10 @@ def _defect(error: BaseException) -> str:
 _EXTRAS = {"torch": "train", "triton": "train", "boto3": "aws", "google": "gcp", "pyspark": "spark"}
 
 
-def _say(message: str, mark: str = "error  ") -> None:
+def _say(message: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
     console = Console(stderr=True, highlight=False)
     for line in message.splitlines():
-        console.print(Text.assemble((mark, "bold red"), line), soft_wrap=True)
+        console.print(Text.assemble(("error", "bold red"), f"  {line}"), soft_wrap=True)

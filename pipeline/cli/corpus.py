@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli import interruption
+
 Config = Annotated[Path, typer.Argument(metavar="CORPUS.YAML", help="The corpus configuration.", show_default=False)]
 Options = Annotated[
     list[str] | None,
@@ -86,6 +88,7 @@ def run_jobs(
     only: str | None = None,
 ) -> None:
     """Runs stages of a corpus under a live display; ``only`` one job of them."""
+    interruption.stop_at_once()
     from pipeline import stages as pipeline_stages
     from pipeline.console import Display
     from pipeline.corpus import Corpus
