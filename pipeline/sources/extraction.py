@@ -22,6 +22,7 @@ _META = re.compile(rb"<meta[^>]{0,500}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1
 _XML = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{1,40})", re.I)
 _META_WITHIN = 4096  # bytes; the standard says 1,024, pages do not keep to it
 _MAX_UNDECODABLE = 0.01  # characters lost or control characters, of all
+_TOLERATED = 8  # of them in any page, however short
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f]")
 _LINE_ENDS = re.compile("\r\n?")
 
@@ -81,7 +82,7 @@ def decode(body: bytes, charset: str | None = None, html: bool = True) -> str:
     valid in none is read in the one that loses least, with U+FFFD for what is lost.
 
     Raises:
-        ExtractionError: ``undecodable``, when more than one character in a hundred is lost or a control character.
+        ExtractionError: ``undecodable``, when more than 8 characters and one in a hundred are lost or controls.
     """
     for mark, codec in _BYTE_ORDER_MARKS:
         if body.startswith(mark):
@@ -137,7 +138,7 @@ def media_type(content_type: str) -> tuple[str, str | None]:
 
 def _checked(text: str, name: str) -> str:
     lost = text.count("\ufffd") + len(_CONTROL.findall(text)) - text.count("\r")
-    if lost > _MAX_UNDECODABLE * len(text) + 1:
+    if lost > _MAX_UNDECODABLE * len(text) + _TOLERATED:
         raise ExtractionError("undecodable", f"read as {name}, {lost} of {len(text)} characters are lost or controls")
     return text
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from pipeline.sources.batches import BatchBuilder, Limits, SourceBatch
 from pipeline.sources.columns import FIELDS, ColumnError, missing_column
 
-_ROWS = 1024  # decoded at once
+_DECODED_ROWS = 1024  # decoded at once, at most
+_DECODED_BYTES = 8 << 20
 _MAGIC = b"PAR1"
 
 
@@ -49,7 +50,9 @@ def read_parquet(
         metadata = parquet.metadata.row_group(group)
         offset = min(_chunk_offset(metadata.column(i)) for i in range(metadata.num_columns))
         rows = 0
-        batches = parquet.iter_batches(_ROWS, row_groups=[group], columns=wanted, use_threads=False)
+        row_bytes = metadata.total_byte_size // max(1, metadata.num_rows) + 1
+        size = max(1, min(_DECODED_ROWS, _DECODED_BYTES // row_bytes))
+        batches = parquet.iter_batches(size, row_groups=[group], columns=wanted, use_threads=False)
         while rows < metadata.num_rows:
             try:
                 batch = next(batches)
@@ -58,10 +61,9 @@ def read_parquet(
                 for _ in range(rows, metadata.num_rows):
                     builder.reject(offset, "broken-rows", detail)
                 break
-            _add_rows(batch, there, offset, builder, limits)
-            rows += batch.num_rows
-            if builder.full:
+            for _ in _add_rows(batch, there, offset, builder, limits):
                 yield builder.take(counted.position)
+            rows += batch.num_rows
     yield builder.take(counted.size)
 
 
@@ -69,7 +71,10 @@ def _chunk_offset(column: pq.ColumnChunkMetaData) -> int:
     return min(column.dictionary_page_offset or column.data_page_offset, column.data_page_offset)
 
 
-def _add_rows(batch: pa.RecordBatch, there: dict[str, str], offset: int, builder: BatchBuilder, limits: Limits) -> None:
+def _add_rows(
+    batch: pa.RecordBatch, there: dict[str, str], offset: int, builder: BatchBuilder, limits: Limits
+) -> Iterator[None]:
+    """Adds the rows one by one; stops wherever the builder is full."""
     texts = _binary(batch.column(there["text"])).to_pylist()
     ids = _strings(batch, there.get("id"))
     urls = _strings(batch, there.get("url"))
@@ -84,6 +89,8 @@ def _add_rows(batch: pa.RecordBatch, there: dict[str, str], offset: int, builder
             builder.skip("empty-text")
         else:
             builder.add(text, offset, ids[row], urls[row], dates[row], languages[row])
+        if builder.full:
+            yield
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -8,10 +8,9 @@ import posixpath
 import re
 from typing import NamedTuple
 
-from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from pipeline import storage
+from pipeline import storage, stores
 from pipeline.errors import ConfigError
 from pipeline.sources import https
 from pipeline.sources.read import open_input
@@ -90,13 +89,20 @@ def _match(path: str) -> list[tuple[str, str | None]]:
         return [(path, None)]
     pattern = re.compile(_regex(path))
     try:
-        names = sorted({found.path for result in FileSystems.match([_search(glob)]) for found in result.metadata_list})
-    except (BeamIOError, OSError) as error:
+        names = _names(glob)
+    except OSError as error:
         raise ConfigError(f"{path}: cannot be searched: {error}") from error
     matches = [(name, match) for name in names if (match := pattern.fullmatch(name))]
     if not matches:
         raise ConfigError(f"{path} matches no file{_nearest(glob)}")
     return [(name, match.groupdict().get("dump")) for name, match in matches]
+
+
+def _names(glob: str) -> list[str]:
+    """Paths among which those lie that a glob stands for, in order."""
+    if storage.is_local(glob):
+        return sorted({found.path for result in FileSystems.match([_search(glob)]) for found in result.metadata_list})
+    return [found.path for found in stores.listed(re.split(r"[*?\[]", glob)[0])]
 
 
 def _search(glob: str) -> str:
@@ -113,7 +119,7 @@ def _check_there(path: str) -> None:
     try:
         there = storage.exists(path)
         is_folder = not there or (storage.is_local(path) and os.path.isdir(path))
-    except (BeamIOError, OSError) as error:
+    except OSError as error:
         raise ConfigError(f"{path}: cannot be looked at: {error}") from error
     if there and is_folder:
         raise ConfigError(f"{path} is a folder; name its files, such as {storage.join(path, '*.gz')}")
@@ -128,7 +134,7 @@ def _nearest(path: str) -> str:
         folder, _, name = folder.rpartition("/")
     try:
         there = sorted({file.split("/")[0] for file in storage.list_files(folder or "/")} if folder else set())
-    except (BeamIOError, OSError):
+    except OSError:
         there = []
     if not there:
         return f"; there is nothing in {folder}" if folder else ""

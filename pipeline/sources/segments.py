@@ -23,6 +23,7 @@ _OVERRUN = 16 << 20  # how far behind damage a decoder may notice it
 _GZIP = b"\x1f\x8b\x08"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _MAGIC = rb"\x1f\x8b\x08[\x00-\x1f]|\x28\xb5\x2f\xfd"
+_MEMBER = re.compile(_MAGIC)
 
 
 class Piece(NamedTuple):
@@ -129,7 +130,7 @@ class Segments:
         self._window = _Window(file)
         self._plausible = plausible
         self._plain = plain
-        self._begin = re.compile(_MAGIC + b"|" + plain.pattern if plain else _MAGIC)
+        self._begin = re.compile(_MAGIC + b"|" + plain.pattern) if plain else _MEMBER
         self._at = 0
         self._member: _Gzip | _Zstd | None = None
         self._start = 0  # of the member, or of the stretch of stored bytes
@@ -220,13 +221,16 @@ class Segments:
 
         The search starts right behind the begin of the broken member: the decoder may have run into the ones behind it.
         """
+        begin = (
+            _MEMBER if self._member else self._begin
+        )  # a member may hold its records uncompressed, without a checksum
         self._member = None
         self._stored = False
         at = max(offset + 1, self._at - _OVERRUN)
         size = _FEED
         while True:
             data = self._window.bytes(at, size)
-            for found in self._begin.finditer(data):
+            for found in begin.finditer(data):
                 if self._opens(at + found.start()) or self._begins_plain(at + found.start()):
                     self._at = at + found.start()
                     return Break(offset, reason, detail)
@@ -239,7 +243,7 @@ class Segments:
     def _opens(self, offset: int) -> bool:
         """Whether what is at ``offset`` decodes to something that may begin a member."""
         head = self._window.bytes(offset, 4)
-        if not re.match(_MAGIC, head):
+        if not _MEMBER.match(head):
             return False
         decoder = _Gzip() if head.startswith(_GZIP) else _Zstd()
         out = b""
