@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from pipeline import progress
+from pipeline.sources.batches import REASONS
 from pipeline.stages import Watcher
 from pipeline.units import duration, size
 
@@ -77,6 +78,8 @@ class Display(Watcher):
         line.append("  " + summary(job, manifest.get("counts", {})), "" if ran else "dim")
         line.append(f"  {duration(seconds)}" if ran else "  up to date", "dim")
         self._console.print(line, soft_wrap=True)
+        for warning in warnings(job, manifest) if ran else []:
+            self._console.print(Text.assemble(("! ", "yellow"), warning), soft_wrap=True)
 
     def _watch(self) -> None:
         last = time.monotonic()
@@ -115,3 +118,26 @@ def summary(job: str, counts: dict[str, int]) -> str:
         return _SUMMARIES.get(job, "").format(**shown)
     except KeyError:
         return ""
+
+
+def warnings(job: str, manifest: dict[str, Any]) -> list[str]:
+    """What a person should know of a job that did not fail: damaged input by reason, too little text."""
+    counts, details = manifest.get("counts", {}), manifest.get("details", {})
+    if job == "ingest" and details.get("rejects"):
+        first: dict[str, dict[str, Any]] = {}
+        for row in details["reject_samples"]:
+            first.setdefault(row["reason"], row)
+        lines = []
+        for reason, count in details["rejects"].items():
+            place = (
+                f"; the first: {first[reason]['file']} at byte {first[reason]['offset']:,}" if reason in first else ""
+            )
+            lines.append(f"{count:,} rejected, {reason}: {REASONS.get(reason, 'broken')}{place}")
+        remedy = "rejects/ lists every one with its place; fetch those files again, or go on without what was rejected"
+        return [*lines, remedy]
+    if job == "tokenizer" and counts.get("vocabulary", 0) < counts.get("asked", 0):
+        return [
+            f"the text has pairs for {counts['vocabulary']:,} tokens, not for tokenizer.vocabulary = "
+            f"{counts['asked']:,}: give more text or ask for fewer; tokenizer.strict makes this an error"
+        ]
+    return []
