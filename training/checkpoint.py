@@ -48,7 +48,7 @@ def save(checkpoints: Path, step: int, tensors: Mapping[str, Tensor], facts: Map
         checkpoints.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "saving without a process group": on purpose
-            dcp.save(dict(tensors), storage_writer=dcp.FileSystemWriter(partial), no_dist=True)
+            dcp.save(dict(tensors), storage_writer=dcp.FileSystemWriter(partial))
         files = {path.name: _measure(path) for path in sorted(partial.iterdir())}
         with open(partial / _INDEX, "w") as file:
             json.dump({"format": 1, "step": step, **facts, "files": files}, file, indent=1)
@@ -108,7 +108,7 @@ def load(folder: Path, tensors: Mapping[str, Tensor]) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dcp.load(dict(tensors), storage_reader=_SafeReader(folder), no_dist=True)
+            dcp.load(dict(tensors), storage_reader=_SafeReader(folder))
     except (dcp.api.CheckpointException, pickle.UnpicklingError, RuntimeError, ValueError, AssertionError) as error:
         raise DamagedCheckpoint(f"{folder} does not fit the model or is damaged: {error}") from error
 

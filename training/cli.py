@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import time
@@ -184,6 +185,11 @@ def _plain_errors() -> Iterator[None]:
     except TrainingError as error:
         _err.print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+    except OSError as error:
+        full = "; free some space, then start again: it goes on from the newest checkpoint"
+        hint = full if error.errno == errno.ENOSPC else ""
+        _err.print(f"[bold red]error:[/] {_escaped(str(error))}{hint}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
     except ImportError as error:
         _err.print(f"[bold red]error:[/] {error}; the trainer needs: pip install 'gristmill\\[train]'", highlight=False)
         raise typer.Exit(1) from None
@@ -237,7 +243,14 @@ class _Watcher:
             self._say(f"step {facts['step']}  saved {facts['path']}")
         elif event == "warning":
             self._say(f"warning: {facts['message']}")
-        elif event == "end" and not facts["finished"]:
+        elif event == "end" and facts["finished"]:
+            self._say(
+                f"finished {facts['step']:,} steps; here {facts['seconds']:,.0f} s, "
+                f"loss {facts['first_loss']:.4f} → {facts['last_loss']:.4f}"
+                if facts["last_loss"] == facts["last_loss"]
+                else f"step {facts['step']:,}: the run was finished already"
+            )
+        elif event == "end":
             self._say(f"stopped at step {facts['step']}; the same command goes on from {facts['checkpoint']}")
 
     def _say(self, line: str) -> None:

@@ -103,7 +103,8 @@ def train(
             for batch in prefetch(lambda step: _batch(run, step), run.step, final):
                 row = train_step(run, batch)
                 record("step", row)
-                last, first = row["loss"], (row["loss"] if first != first else first)
+                if row["loss"] is not None:
+                    last, first = row["loss"], (row["loss"] if first != first else first)  # nan is not itself
                 ending = run.step == final or bool(stop)
                 every = run.config.validation.every
                 if run.validation and every and (run.step % every == 0 or run.step == final):
@@ -122,7 +123,10 @@ def train(
         run.step, run.step * config.tokens_per_step, first, last, validated,
         run.folder / "checkpoints" / f"step-{run.step:07d}", run.step == final, time.monotonic() - began,
     )  # fmt: skip
-    watch("end", {"step": run.step, "loss": last, "finished": summary.finished, "checkpoint": str(summary.checkpoint)})
+    watch("end", {
+        "step": run.step, "first_loss": first, "last_loss": last, "finished": summary.finished,
+        "seconds": summary.seconds, "checkpoint": str(summary.checkpoint),
+    })  # fmt: skip
     return summary
 
 
