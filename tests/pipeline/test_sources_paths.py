@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.errors import ConfigError
 from pipeline.sources.paths import InputFile, expand
+from pipeline.sources.read import read_documents
 
 
 @pytest.fixture
@@ -88,12 +93,8 @@ def test_the_dump_can_be_given_or_told_by_common_crawls_paths(crawl: Path) -> No
 
 def test_slices_are_of_the_ordered_files(crawl: Path) -> None:
     whole = expand(["flat/*"], folder=str(crawl))
-    for text, part in {
-        "0:2": slice(0, 2),
-        "1:": slice(1, None),
-        ":-1": slice(None, -1),
-        "::2": slice(None, None, 2),
-    }.items():
+    parts = {"0:2": whole[0:2], "1:": whole[1:], ":-1": whole[:-1], "::2": whole[::2]}
+    for text, part in parts.items():
         assert expand(["flat/*"], folder=str(crawl), files=text) == part
     for wrong in ("5", "a:b", "0:2:0", "1:2:3:4"):
         with pytest.raises(ConfigError, match="is no slice; write it like 0:20"):
@@ -152,3 +153,41 @@ def test_patterns_without_files_say_what_there_is(crawl: Path, path: str, messag
 
 def test_addresses_of_single_files_are_taken_as_they_are() -> None:
     assert expand(["https://x.org/a.gz"], folder="/data") == [InputFile("https://x.org/a.gz", "main")]
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An S3 bucket on a server of this machine."""
+    boto3 = pytest.importorskip("boto3", reason="S3 needs the aws extra")
+    server_module = pytest.importorskip("moto.server", reason="S3 is tested against moto's server")
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    endpoint = f"http://{host}:{port}"
+    client = boto3.client("s3", endpoint_url=endpoint)
+    client.create_bucket(Bucket="crawl")
+    FileSystems.set_options(PipelineOptions([f"--s3_endpoint_url={endpoint}", "--s3_region_name=us-east-1"]))
+    yield client
+    FileSystems.set_options(PipelineOptions([]))
+    server.stop()
+
+
+def test_s3_is_searched_and_read_like_a_disk(bucket: Any, shared_data: Path) -> None:
+    local = shared_data / "commoncrawl/filter-test.warc.wet.gz"
+    for dump in ("2023-40", "2024-10"):
+        bucket.upload_file(str(local), "crawl", f"wet/{dump}/a.warc.wet.gz")
+    bucket.put_object(Bucket="crawl", Key="wet/README", Body=b"x")
+    found = expand(["s3://crawl/wet/{dump}/*.gz"])
+    assert found == [
+        InputFile("s3://crawl/wet/2023-40/a.warc.wet.gz", "2023-40"),
+        InputFile("s3://crawl/wet/2024-10/a.warc.wet.gz", "2024-10"),
+    ]
+    remote = [batch.documents for batch in read_documents(found[1].path, "wet")]
+    assert remote == [batch.documents for batch in read_documents(str(local), "wet")]
+    with pytest.raises(ConfigError, match=r"matches no file; s3://crawl/wet has"):
+        expand(["s3://crawl/wet/*/*.warc"])
+    rejects = [batch.rejects.to_pylist() for batch in read_documents("s3://crawl/wet/missing.gz", "wet")]
+    assert [row["reason"] for row in rejects[0]] == ["unreadable"]
