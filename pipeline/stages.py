@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from pipeline import job, manifests, storage
+from pipeline import job, manifests, runners, storage
 from pipeline.config import STAGES, show
 from pipeline.corpus import Corpus
 from pipeline.job import Job
@@ -39,10 +39,12 @@ def run(corpus: Corpus, stages: Sequence[str], watcher: Watcher, only: str | Non
     Raises:
         ConfigError, GristmillError: with the one line a person needs.
     """
+    runners.connect(corpus.config.engine)
     with corpus.locked():
         corpus.claim()
+        shown = corpus.config.model_copy(update={"engine": runners.without_secrets(corpus.config.engine)})
         with storage.atomic_write(corpus.path("corpus.yaml")) as file:
-            file.stream.write(show(corpus.config).encode())
+            file.stream.write(show(shown).encode())
         for stage in stages:
             for each in [each for each in JOBS[stage] if only in (None, each.name)]:
                 started = time.monotonic()

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import Any
 
 import pyarrow as pa
-from apache_beam.io.filesystems import FileSystems
 
 from pipeline import documents, manifests, progress, storage
 from pipeline.config import CorpusConfig, Source
@@ -17,6 +16,7 @@ from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
 from pipeline.parts import text_bytes, write_part
 from pipeline.sources.batches import SourceBatch
+from pipeline.sources.https import is_https
 from pipeline.sources.paths import InputFile, expand
 from pipeline.sources.read import read_documents
 
@@ -33,11 +33,12 @@ def plan(corpus: Corpus) -> list[Task]:
         raise ConfigError("sources: they hold no files")
     dumps = corpus.register_dumps([file.dump for file, _ in files])
     numbers: dict[str, int] = {}
+    identities = _identities([file.path for file, _ in files])
     tasks = []
     for file, source in files:
         number = numbers.get(file.dump, 0)
         numbers[file.dump] = number + 1
-        stored = _identity(file.path)
+        stored = identities[file.path]
         arguments = {
             "path": file.path,
             "format": source.format,
@@ -56,14 +57,17 @@ def _files_of(source: Source) -> list[InputFile]:
     )
 
 
-def _identity(path: str) -> storage.StoredFile:
-    """Stands for an input file's content without reading it: its size and when it was last written."""
-    if path.startswith(("http://", "https://")):
-        return storage.StoredFile(path, 0, "")
-    [found] = FileSystems.match([path])[0].metadata_list or [None]
-    if found is None:
-        return storage.StoredFile(path, 0, "missing")
-    return storage.StoredFile(path, found.size_in_bytes, f"{found.size_in_bytes}@{found.last_updated_in_seconds}")
+def _identities(paths: list[str]) -> dict[str, storage.StoredFile]:
+    """Stand for the content of input files without reading it: size and when it was last written.
+
+    A file that is not there is ``missing``: it will be a reject. One on a web server is taken to stay as it is.
+    """
+    https_paths = {path for path in paths if is_https(path)}
+    found = storage.look_at([path for path in paths if path not in https_paths])
+    identities = {path: storage.StoredFile(path, 0, "" if path in https_paths else "missing") for path in paths}
+    for path, file in found.items():
+        identities[path] = storage.StoredFile(path, file.bytes, f"{file.bytes}@{file.updated}")
+    return identities
 
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
