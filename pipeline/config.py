@@ -106,18 +106,30 @@ class Quality(_Section):
     minimum: Share = Field(default=0.5, description="Documents that score less are removed.")
 
 
+class PresetUse(_Section):
+    """A rule preset for some languages only."""
+
+    name: str = Field(description="Name of the preset, or the path of one of your own.")
+    languages: list[str] = Field(min_length=1, description="The languages it judges; documents in others pass it.")
+
+
 class Filter(_Section):
     """Heuristic rules, language and quality."""
 
-    presets: list[str] = Field(
+    presets: list[str | PresetUse] = Field(
         default=["gopher-repetition", "gopher-quality", "c4", "fineweb"],
-        description="Rule presets by name, in the order in which a removal is put down to them.",
+        description="Rule presets in the order in which a removal is put down to them: a name, or "
+        "{name: …, languages: […]} for some languages only.",
     )
     overrides: dict[str, dict[str, float | None]] = Field(
         default={}, description="Thresholds by preset and rule; null switches a rule off."
     )
     language: Language = Field(default=Language(), description="Language identification.")
     quality: Quality | None = Field(default=None, description="A quality model; none when empty.")
+
+    def preset_names(self) -> list[str]:
+        """Names of the presets in use, in order."""
+        return [preset if isinstance(preset, str) else preset.name for preset in self.presets]
 
 
 class Mix(_Section):
@@ -273,12 +285,13 @@ def show(config: CorpusConfig) -> str:
 def _show_section(section: _Section, depth: int) -> list[str]:
     lines = []
     indent = "  " * depth
+    plain = section.model_dump()
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         lines.append(f"{indent}# {field.description}")
         if isinstance(value, _Section):
             lines += [f"{indent}{name}:", *_show_section(value, depth + 1)]
-        elif isinstance(value, list) and value and isinstance(value[0], _Section):
+        elif isinstance(value, list) and value and all(isinstance(item, _Section) for item in value):
             lines.append(f"{indent}{name}:")
             for item in value:
                 shown = _show_section(item, depth + 2)
@@ -286,7 +299,7 @@ def _show_section(section: _Section, depth: int) -> list[str]:
                 shown[first] = f"{indent}  - {shown[first].lstrip()}"
                 lines += shown
         else:
-            dumped = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=10**6)
+            dumped = yaml.safe_dump(plain[name], allow_unicode=True, default_flow_style=True, width=10**6)
             lines.append(f"{indent}{name}: {dumped.removesuffix('...' + chr(10)).strip()}")
     return lines
 
@@ -296,13 +309,13 @@ def check_names(config: CorpusConfig, origin: str) -> None:
     from filters.presets import load_preset
     from tokenizer.pretokenizers import PRETOKENIZERS
 
+    names = config.filter.preset_names()
     for name in config.filter.overrides:
-        if name not in config.filter.presets:
+        if name not in names:
             raise ConfigError(
-                f"{origin}: filter.overrides.{name}: this preset is not among filter.presets; "
-                f"{nearest(name, config.filter.presets)}"
+                f"{origin}: filter.overrides.{name}: this preset is not among filter.presets; {nearest(name, names)}"
             )
-    for name in config.filter.presets:
+    for name in names:
         try:
             load_preset(name, config.filter.overrides.get(name, {}))
         except ValueError as error:

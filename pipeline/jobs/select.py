@@ -17,13 +17,16 @@ from pipeline.config import CorpusConfig, Filter
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.job import Job, Task
-from pipeline.join import rows_of
+from pipeline.join import matching_rows, rows_of
 from pipeline.manifests import Outcome
-from pipeline.parts import read_part, read_whole, text_bytes, write_part
+from pipeline.parts import read_part, read_schema, read_whole, text_bytes, write_part
 
 DECISIONS_SCHEMA = pa.schema(
     [("key", pa.uint64()), ("kept", pa.bool_()), ("rule", pa.string()), ("failing", pa.uint64())]
 )
+EMPTIED = "lines/nothing-left"  # line rules took every line
+
+# ``failing``: bit r is set when the r-th rule of the manifest's funnel fails.
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
@@ -36,7 +39,10 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
 
 def presets_of(config: Filter) -> list[Preset]:
     """Rules in force, in the order in which a removal is put down to them: language, the presets, quality."""
-    presets = [load_preset(name, config.overrides.get(name, {})) for name in config.presets]
+    presets = []
+    for use in config.presets:
+        name, languages = (use, None) if isinstance(use, str) else (use.name, use.languages)
+        presets.append(load_preset(name, config.overrides.get(name, {}), languages))
     if config.language.keep:
         presets.insert(0, language_preset(config.language.keep, config.language.minimum_score))
     if config.quality:
@@ -62,61 +68,74 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Decides on one part and writes what stays."""
     presets = presets_of(Filter.model_validate(settings["filter"]))
     texts, annotations_path = (corpus.path(file.path) for file in task.inputs)
-    annotations = read_whole(annotations_path).combine_chunks()
-    annotations = pa.RecordBatch.from_struct_array(annotations.to_struct_array().combine_chunks())
+    [annotations] = read_whole(annotations_path).combine_chunks().to_batches() or [None]
+    if annotations is None:
+        annotations = pa.RecordBatch.from_pylist([], read_schema(annotations_path))
     decisions = decide(annotations, presets)
-    stays = np.asarray(decisions.first) < 0
-    rules = pa.array([*decisions.rules, None], pa.string()).take(
-        pa.array(np.where(stays, len(decisions.rules), decisions.first))
-    )
-    decided = pa.record_batch(
-        [annotations["key"], pa.array(stays), rules, pa.array(decisions.failing)], schema=DECISIONS_SCHEMA
-    )
-    with write_part(corpus.path(f"decisions/{task.name}.parquet"), DECISIONS_SCHEMA) as (out, decisions_file):
-        out.write(decided)
-
-    kept = annotations.filter(decided["kept"])
-    kept_keys = vector(kept["key"])
+    rules = [*decisions.rules, EMPTIED]
+    passed = annotations.filter(pa.array(decisions.first < 0))
+    passed_keys = vector(passed["key"])
+    emptied: list[np.ndarray] = []
     languages: dict[str, dict[str, int]] = {}
-    removed_by_edit = 0
+    edited_bytes = 0
     with write_part(corpus.path(f"filtered/{task.name}.parquet"), documents.SCHEMA) as (out, file):
         for batch in read_part(texts):
             whole_bytes = text_bytes(batch["text"])
-            batch = batch.filter(pa.array(np.isin(vector(batch["key"]), kept_keys)))
-            rows = pa.array(rows_of(batch["key"], kept_keys))
-            text = batch["text"]
-            for preset in presets:
-                if preset.lines:
-                    text, removed = edit_lines(text, preset.lines)
-                    removed_by_edit += int(removed.sum())
-            language = kept["language"].take(rows)
-            languages = manifests.add_nested([languages, documents.by_language(language, text)])
-            columns = dict(zip(batch.schema.names, batch.columns, strict=True)) | {
-                "text": text,
-                "language": language,
-                "language_score": kept["language_score"].take(rows),
-            }
-            out.write(pa.record_batch([columns[name] for name in documents.SCHEMA.names], schema=documents.SCHEMA))
+            batch = batch.filter(matching_rows(batch["key"], passed["key"]))
+            kept = _edited(batch, passed.take(pa.array(rows_of(batch["key"], passed_keys))), presets)
+            has_text = pc.greater(pc.binary_length(kept["text"]), 0)
+            emptied.append(vector(kept["key"])[~has_text.to_numpy(zero_copy_only=False)])
+            edited_bytes += text_bytes(batch["text"]) - text_bytes(kept["text"])
+            kept = kept.filter(has_text)
+            out.write(kept)
+            languages = manifests.add_nested([languages, documents.by_language(kept["language"], kept["text"])])
             progress.advance(batch.num_rows, whole_bytes)
+
+    first = np.where(decisions.first < 0, len(rules), decisions.first)
+    failing = decisions.failing.copy()
+    gone = np.isin(vector(annotations["key"]), np.concatenate(emptied or [passed_keys[:0]]))
+    first[gone] = len(rules) - 1
+    failing[gone] |= np.uint64(1) << np.uint64(len(rules) - 1)
+    columns = [
+        annotations["key"],
+        pa.array(first == len(rules)),
+        pa.array([*rules, None], pa.string()).take(pa.array(first)),
+        pa.array(failing),
+    ]
+    decided = pa.record_batch(columns, schema=DECISIONS_SCHEMA)
+    with write_part(corpus.path(f"decisions/{task.name}.parquet"), DECISIONS_SCHEMA) as (decisions_out, decisions_file):
+        decisions_out.write(decided)
+    kept_bytes = sum(each["text_bytes"] for each in languages.values())
     counts = {
-        "documents": len(stays),
+        "documents": annotations.num_rows,
         "kept": out.rows,
-        "removed": len(stays) - out.rows,
-        "kept_bytes": text_bytes_of(kept) - removed_by_edit,
-        "removed_bytes": text_bytes_of(annotations) - text_bytes_of(kept),
-        "edited_bytes": removed_by_edit,
+        "removed": annotations.num_rows - out.rows,
+        "kept_bytes": kept_bytes,
+        "removed_bytes": (pc.sum(annotations["text_bytes"]).as_py() or 0) - kept_bytes - edited_bytes,
+        "edited_bytes": edited_bytes,
     }
     details = {
         "source": task.arguments["source"],
-        "funnel": _funnel(annotations, decided, decisions.rules),
+        "funnel": _funnel(annotations, decided, rules),
         "languages": languages,
     }
     return Outcome(counts, details, (corpus.stored(file), corpus.stored(decisions_file)))
 
 
-def text_bytes_of(annotations: pa.RecordBatch) -> int:
-    """Bytes of text of annotated documents, before any edit."""
-    return pc.sum(annotations["text_bytes"]).as_py() or 0
+def _edited(batch: pa.RecordBatch, annotations: pa.RecordBatch, presets: list[Preset]) -> pa.RecordBatch:
+    """Documents with the lines gone that the presets' line rules refuse, and with their language filled in."""
+    text, language = batch["text"], annotations["language"]
+    for preset in presets:
+        if preset.lines:
+            without, _ = edit_lines(text, preset.lines)
+            if preset.languages is None:
+                text = without
+            else:
+                judged = pc.is_in(language, pa.array(preset.languages, pa.string()))
+                text = pc.if_else(judged, without, text)
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    columns |= {"text": text, "language": language, "language_score": annotations["language_score"]}
+    return pa.record_batch([columns[name] for name in documents.SCHEMA.names], schema=documents.SCHEMA)
 
 
 def _funnel(annotations: pa.RecordBatch, decided: pa.RecordBatch, rules: list[str]) -> dict[str, dict[str, int]]:
@@ -137,7 +156,8 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], 
     """Counts, the funnel in the order of the rules, and what stays by language."""
     counts = manifests.add_counts([outcome.counts for outcome in outcomes])
     funnel = manifests.add_nested([outcome.details["funnel"] for outcome in outcomes])
-    order = [f"{preset.name}/{rule.name}" for preset in presets_of(corpus.config.filter) for rule in preset.rules]
+    presets = presets_of(corpus.config.filter)
+    order = [f"{preset.name}/{rule.name}" for preset in presets for rule in preset.rules] + [EMPTIED]
     if counts["documents"] and not counts["kept"]:
         worst = max(order, key=lambda rule: funnel[rule]["failing"])
         raise GristmillError(

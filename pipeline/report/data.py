@@ -5,6 +5,7 @@ The result depends on the folder's content alone, so the same run gives the same
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,9 @@ def assemble(output: str) -> dict[str, Any]:
 
 
 def _name(output: str) -> str:
+    """The corpus's name, as its output folder is marked; else the folder's."""
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+        return str(storage.read_json(storage.join(output, "corpus.json"))["name"])
     return Path(output).resolve().name if storage.is_local(output) else output.rstrip("/").rsplit("/", 1)[-1]
 
 

@@ -75,7 +75,8 @@ def test_paths_are_taken_from_the_folder_of_the_file(tmp_path):
 
 def test_show_is_a_config_again_and_explains_every_key(tmp_path):
     path = tmp_path / "corpus.yaml"
-    path.write_text(yaml.safe_dump(MINIMAL | {"mix": {"sources": {"web": 1.0}}}))
+    presets = {"presets": ["c4", {"name": "gopher-quality", "languages": ["en"]}]}
+    path.write_text(yaml.safe_dump(MINIMAL | {"mix": {"sources": {"web": 1.0}}, "filter": presets}))
     loaded = config.load(path)
     shown = config.show(loaded)
     assert config.parse(yaml.safe_load(shown)) == loaded
