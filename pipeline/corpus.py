@@ -141,9 +141,13 @@ class Corpus:
                 raise GristmillError(
                     f"{self.config.output} is in use by another run ({file.read().strip()}): wait for it or stop it"
                 ) from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
+            try:
+                file.truncate(0)
+                file.write(f"process {os.getpid()} on {socket.gethostname()}")
+                file.flush()
+            except OSError as error:
+                error.filename = self.path(".lock")
+                raise
             yield
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Any
 
 import typer
 
-from pipeline.cli import config, corpus, interruption, quality, shards, tokenizer, tools, training
+from pipeline.cli import config, corpus, interruption, quality, quiet, shards, tokenizer, tools, training
 
 app = typer.Typer(
     name="gristmill",
@@ -40,7 +39,7 @@ def main() -> None:
     """Runs the command line; every failure ends in one clear line on stderr and an exit code."""
     from pipeline.errors import ConfigError, told
 
-    _quieten()
+    quiet.quieten()
     code = 0
     try:
         code = app(standalone_mode=False) or 0
@@ -58,9 +57,9 @@ def main() -> None:
         _say(f"{error.name} is not installed: pip install 'gristmill[{extra}]'")
         code = 1
     except Exception as error:
-        if os.environ.get(_TRACEBACK):
-            raise
         meant = told(error)
+        if quiet.wants_tracebacks() and meant is not error:
+            raise
         _say(str(meant) if meant else _defect(error))
         code = 2 if isinstance(meant, ConfigError) else 1
     if code == interruption.CODE:  # some versions of Typer make an exit of it
@@ -68,15 +67,7 @@ def main() -> None:
     sys.exit(code)
 
 
-_TRACEBACK = "GRISTMILL_TRACEBACK"
 _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
-
-
-def _quieten() -> None:
-    """Leaves of the log what a person can use: an engine's traceback precedes the error that is told in one line."""
-    logging.getLogger().setLevel(logging.ERROR)
-    if not os.environ.get(_TRACEBACK):
-        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
 
 
 def _wrong_usage(error: Any) -> int:
@@ -90,7 +81,7 @@ def _wrong_usage(error: Any) -> int:
 
 def _defect(error: BaseException) -> str:
     text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[-1] if text else 'no message'} ({_TRACEBACK}=1 shows where)"
+    return f"{type(error).__name__}: {text[-1] if text else 'no message'} ({quiet.TRACEBACK}=1 shows where)"
 
 
 _EXTRAS = {"torch": "train", "triton": "train", "boto3": "aws", "google": "gcp", "pyspark": "spark"}

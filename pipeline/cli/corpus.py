@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import interruption
+from pipeline.cli import interruption, quiet
 
 Config = Annotated[Path, typer.Argument(metavar="CORPUS.YAML", help="The corpus configuration.", show_default=False)]
 Options = Annotated[
@@ -94,6 +94,7 @@ def run_jobs(
     from pipeline.corpus import Corpus
     from pipeline.runners import runner_and_options
 
+    quiet.quieten_workers()
     corpus = Corpus(configured(path, runner, workers, options))
     runner_and_options(corpus.config.engine)  # refuses wrong options before anything is done
     if dry_run:
