@@ -136,6 +136,13 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], 
             f"ingest.max_reject_share = {limit:g} allows; the first: {first['file']} at byte {first['offset']}: "
             f"{first['reason']}. See {corpus.folder('rejects')}; raise the share to go on all the same"
         )
+    if not counts["documents"]:
+        skipped = ", ".join(f"{count:,} {what}" for what, count in details["skipped"].items())
+        raise GristmillError(
+            f"ingest: there is no document in {counts['files']:,} files of "
+            f"{', '.join(source.name for source in corpus.config.sources)} (skipped: {skipped or 'nothing'}): "
+            "are sources.format and sources.paths right?"
+        )
     return counts, details
 
 

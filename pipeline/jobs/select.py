@@ -152,6 +152,12 @@ def _funnel(annotations: pa.RecordBatch, decided: pa.RecordBatch, rules: list[st
     return funnel
 
 
+_REMEDIES = {
+    "language": "name other languages in filter.language.keep, or lower filter.language.minimum_score",
+    "quality": "lower filter.quality.minimum, or take another model",
+}
+
+
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
     """Counts, the funnel in the order of the rules, and what stays by language."""
     counts = manifests.add_counts([outcome.counts for outcome in outcomes])
@@ -161,8 +167,8 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], 
     if counts["documents"] and not counts["kept"]:
         worst = max(order, key=lambda rule: funnel[rule]["failing"])
         raise GristmillError(
-            f"filter: no document of {counts['documents']:,} passes; {worst} alone fails {funnel[worst]['failing']:,}. "
-            "Loosen it under filter.overrides, or leave its preset out of filter.presets"
+            f"filter: no document of {counts['documents']:,} passes; {worst} alone fails {funnel[worst]['failing']:,}: "
+            + _REMEDIES.get(worst.split("/")[0], "loosen it under filter.overrides, or leave its preset out")
         )
     languages = manifests.add_nested([outcome.details["languages"] for outcome in outcomes])
     return counts, {"funnel": [{"rule": rule} | funnel[rule] for rule in order], "languages": languages}
