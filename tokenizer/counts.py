@@ -22,6 +22,7 @@ from tokenizer.pretokenizers import Pretokenizer
 _NAME = b"gristmill.pretokenizer"
 _FINGERPRINT = b"gristmill.pretokenizer.fingerprint"
 _BATCH_ROWS = 1 << 17
+_STREAM_ROWS = 1 << 20  # rows held in memory while files are merged
 
 
 def schema(pretokenizer: Pretokenizer) -> pa.Schema:
@@ -107,7 +108,7 @@ def merge_count_files(paths: Sequence[str | Path], destination: str | Path) -> i
         schemas = [file.schema_arrow for file in files]
         for other in schemas[1:]:
             _check_same(schemas[0], other)
-        batch_rows = max(1 << 10, (1 << 20) // len(files))
+        batch_rows = max(1 << 10, _STREAM_ROWS // len(files))
         pieces = 0
         with pq.ParquetWriter(destination, schemas[0], compression="zstd") as writer:
             streams = [file.iter_batches(batch_size=batch_rows) for file in files]

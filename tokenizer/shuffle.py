@@ -55,8 +55,8 @@ def shuffle_hash(keys: np.ndarray, copies: np.ndarray | int, seed: int) -> np.nd
         seed: another seed, another order.
     """
     keys = np.asarray(keys, np.uint64)
-    step = (np.asarray(copies, np.uint64) + np.uint64(1)) * _GOLDEN
     with np.errstate(over="ignore"):
+        step = (np.asarray(copies, np.uint64) + np.uint64(1)) * _GOLDEN
         base = _mix64(np.array([seed & 0xFFFFFFFFFFFFFFFF], np.uint64) + _GOLDEN)
         return _mix64(_mix64(keys ^ base) + step)
 

@@ -30,8 +30,10 @@ VOCABULARY_MULTIPLE = 4096
 def check_special_tokens(special_tokens: Mapping[str, str]) -> None:
     """Raises ``ValueError`` for empty or repeated strings, or when ``end`` is missing, which separates documents."""
     if "end" not in special_tokens:
+        have = ", ".join(special_tokens) or "none"
         raise ValueError(
-            f"special_tokens has no 'end' (only {', '.join(special_tokens) or 'none'}): documents need one"
+            f"special_tokens has no 'end' (only {have}), which separates documents: name one; for a tokenizer taken from "
+            "elsewhere, put its eos_token into the tokenizer_config.json beside it"
         )
     seen: dict[str, str] = {}
     for name, text in special_tokens.items():

@@ -1,0 +1,33 @@
+"""Compression by language against counting by hand."""
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tokenizer.encoder import Encoder
+from tokenizer.inspection import compression, longest_tokens, unused_tokens
+
+
+def test_compression_by_language(trained):
+    texts = ["The quick brown fox.", "今天天气 ok", "It's 12 o'clock", None]
+    rows = compression(Encoder(trained), pa.array(texts), pa.array(["en", "zh", "en", None]))
+    assert [row["language"] for row in rows] == ["en", "zh", "unknown"]
+    english = rows[0]
+    assert english["documents"] == 2 and english["bytes"] == len(texts[0]) + len(texts[2])
+    assert english["words"] == len(re.findall(r"\w+", f"{texts[0]} {texts[2]}"))
+    tokens = len(Encoder(trained).encode(pa.array([texts[0], texts[2]])).tokens)
+    assert english["tokens"] == tokens
+    assert english["bytes_per_token"] == pytest.approx(english["bytes"] / tokens)
+    assert english["fertility"] == pytest.approx(tokens / english["words"])
+    assert rows[1]["words"] == 5  # four characters and a word
+    assert rows[2]["bytes_per_token"] == 0
+
+
+def test_longest_and_unused_tokens(trained):
+    longest = longest_tokens(trained, 5)
+    assert [row["bytes"] for row in longest] == sorted((len(t) for t in trained.merges.tokens()), reverse=True)[:5]
+    assert longest[0]["text"].encode() == trained.token_bytes[longest[0]["id"]]
+    used = np.arange(10, 600, dtype=np.uint32)
+    assert unused_tokens(trained, used).tolist() == list(range(10))

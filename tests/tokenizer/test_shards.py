@@ -1,0 +1,232 @@
+"""Shuffle, runs and shards: the same bytes however the work is cut, and damage is found."""
+
+import io
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from text.hashing import keyed_hash
+from tokenizer import shards, shuffle
+from tokenizer.shards import (
+    Documents,
+    head,
+    index,
+    open_shard,
+    read_index,
+    read_run_range,
+    shard_bounds,
+    shuffle_hash,
+    split_of,
+    stats,
+    verify,
+    write_index,
+    write_run,
+    write_shard,
+)
+
+SCHEMA = shards.schema("a" * 64, 5000, None, 4000)
+
+
+def some_documents(count, seed=0):
+    """(keys, sources, tokens, offsets), keys in no order, some documents empty."""
+    random = np.random.default_rng(seed)
+    keys = random.permutation(10 * count)[:count].astype(np.uint64)
+    lengths = random.integers(0, 60, count) * (random.random(count) < 0.9)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    # The tokens follow from the key, so that a document can be recognised anywhere.
+    tokens = np.concatenate([(np.arange(n) + int(key)) % 5000 for key, n in zip(keys, lengths)]).astype(np.uint32)
+    return keys, [f"source-{key % 3}" for key in keys], tokens, offsets
+
+
+def runs_of(count, pieces, folder):
+    """The documents as ``pieces`` runs."""
+    keys, sources, tokens, offsets = some_documents(count)
+    hashes = shuffle_hash(keys, 0, 7)
+    paths = []
+    for i, part in enumerate(np.array_split(np.arange(count), pieces)):
+        rows = slice(part[0], part[-1] + 1)
+        cut = offsets[rows.start : rows.stop + 1]
+        path = folder / f"{pieces}-{i}.run"
+        write_run(path, hashes[rows], keys[rows], sources[rows], tokens, cut)
+        paths.append(str(path))
+    return paths
+
+
+def shards_of(paths, count, opened=lambda path: path):
+    bounds = shard_bounds(count)
+    written = []
+    for low, high in itertools.pairwise(bounds):
+        file = io.BytesIO()
+        summary = write_shard(file, [read_run_range(opened(path), low, high) for path in paths], SCHEMA)
+        written.append((file.getvalue(), summary))
+    return written
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A finished folder of three training shards and one for validation."""
+    paths = runs_of(400, 2, tmp_path)
+    entries = []
+    for i, (content, summary) in enumerate(shards_of(paths, 4)):
+        (tmp_path / f"part-{i}.arrow").write_bytes(content)
+        entries.append((f"part-{i}.arrow", summary))
+    splits = {"train": entries[:3], "validation": entries[3:]}
+    write_index(tmp_path, index(splits, tokenizer="a" * 64, vocabulary=5000, seed=7, end=4000))
+    return tmp_path
+
+
+def test_shuffle_hash_is_the_projects_hash_of_keys():
+    keys = np.array([0, 1, 2**63, 2**64 - 1], np.uint64)
+    for seed in (0, 1, 2**64 - 1):
+        assert shuffle_hash(keys, 0, seed).tolist() == keyed_hash(keys, np.uint64(seed)).tolist()
+
+
+def test_copies_and_seeds_land_elsewhere_and_evenly():
+    keys = np.arange(20_000, dtype=np.uint64)
+    places = [shuffle_hash(keys, 0, 1), shuffle_hash(keys, 1, 1), shuffle_hash(keys, 0, 2)]
+    for place in places:
+        filled = np.histogram(place.astype(np.float64), 16, (0, 2.0**64))[0]
+        assert np.abs(filled - 1250).max() < 6 * 1250**0.5
+    ranks = [np.argsort(np.argsort(place)) for place in places]
+    assert abs(np.corrcoef(ranks)[np.triu_indices(3, 1)]).max() < 0.03
+    copies = np.array([0, 1], np.uint16)
+    mixed = shuffle_hash(keys[:2], copies, 1)
+    assert mixed.tolist() == [places[0][0], places[1][1]]
+
+
+def test_split_is_by_key_and_grows_with_its_share():
+    keys = np.arange(50_000, dtype=np.uint64)
+    small, large = split_of(keys, 3, 0.01), split_of(keys, 3, 0.05)
+    assert 400 < small.sum() < 600
+    assert (large | ~small).all()
+    assert abs(np.corrcoef(large, shuffle_hash(keys, 0, 3).astype(float))[0, 1]) < 0.02
+    assert not split_of(keys, 3, 0).any() and split_of(keys, 3, 1).all()
+    with pytest.raises(ValueError, match=r"validation_share 1\.5 is outside"):
+        split_of(keys, 3, 1.5)
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_bounds_cover_every_hash_once(count):
+    bounds = shard_bounds(count)
+    assert bounds[0] == 0 and bounds[-1] == 2**64 and sorted(set(bounds)) == bounds
+
+
+@given(st.integers(1, 6), st.integers(1, 5), st.integers(16, 300))
+@settings(max_examples=25)
+def test_the_same_shards_however_the_runs_are_cut(tmp_path_factory, pieces, count, batch_tokens):
+    folder = tmp_path_factory.mktemp("runs")
+    expected = shards_of(runs_of(150, 1, folder), count)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shuffle.batches, "__defaults__", (batch_tokens,))  # runs of many batches
+        paths = runs_of(150, pieces, folder)
+    assert shards_of(paths[::-1], count) == expected
+    assert shards_of(paths, count, lambda path: open(path, "rb")) == expected  # noqa: SIM115
+
+
+def test_every_document_arrives_once_in_the_order_of_its_hash(tmp_path):
+    keys, sources, tokens, offsets = some_documents(300)
+    rows = {int(key): i for i, key in enumerate(keys)}
+    seen = []
+    for content, summary in shards_of(runs_of(300, 3, tmp_path), 4):
+        table = pa.ipc.open_file(pa.BufferReader(content)).read_all()
+        assert (summary.documents, summary.bytes) == (table.num_rows, len(content))
+        for row in table.to_pylist():
+            i = rows[row["key"]]
+            assert row["tokens"] == tokens[offsets[i] : offsets[i + 1]].tolist()
+            assert row["source"] == sources[i]
+            seen.append(row["key"])
+    order = shuffle_hash(np.array(seen, np.uint64), 0, 7)
+    assert (np.diff(order.astype(object)) > 0).all()
+    assert sorted(seen) == sorted(rows)
+
+
+def test_large_shards_are_several_batches_and_one_dictionary(tmp_path, monkeypatch):
+    monkeypatch.setattr(shuffle.batches, "__defaults__", (100,))
+    path = tmp_path / "shard.arrow"
+    keys, sources, tokens, offsets = some_documents(100)
+    part = Documents(shuffle_hash(keys, 0, 1), keys, shuffle.as_sources(sources), tokens, offsets)
+    summary = write_shard(path, [part], SCHEMA)
+    table = open_shard(path)
+    assert table["tokens"].num_chunks > 5
+    assert max(len(chunk.flatten()) for chunk in table["tokens"].chunks) <= 100
+    assert summary.tokens == len(tokens) and summary.largest_token == tokens.max()
+    assert {name: amounts["documents"] for name, amounts in summary.sources.items()} == {
+        name: sources.count(name) for name in sorted(set(sources))
+    }
+
+
+def test_an_empty_shard_is_a_shard(tmp_path):
+    summary = write_shard(tmp_path / "empty.arrow", [], SCHEMA)
+    assert (summary.documents, summary.tokens, summary.sources) == (0, 0, {})
+    assert open_shard(tmp_path / "empty.arrow").num_rows == 0
+
+
+def test_reading_shards_needs_no_numba():
+    code = "import sys, tokenizer.shards; sys.exit('numba' in sys.modules or 'tokenizers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_stats_and_head(folder):
+    summary = stats(folder)
+    assert sum(split["documents"] for split in summary["splits"].values()) == 400
+    assert summary["splits"]["train"]["files"] == 3
+    assert sum(source["tokens"] for source in summary["sources"].values()) == len(some_documents(400)[2])
+    rows = head(folder, 200)
+    first = open_shard(folder / "part-0.arrow")
+    assert [row["key"] for row in rows][: first.num_rows] == first["key"].to_pylist()
+    assert len(rows) == 200 and rows[5]["tokens"].tolist() == first["tokens"][5].as_py()
+    with pytest.raises(ValueError, match="split 'test' is unknown"):
+        head(folder, 1, "test")
+
+
+def test_verify_finds_nothing_wrong_with_what_was_written(folder):
+    assert verify(folder) == []
+    assert verify(folder, "a" * 64) == []
+
+
+def test_verify_finds_damage(folder):
+    assert verify(folder, "b" * 64) == ["shards.json: made with tokenizer aaaaaaaaaaaa, not bbbbbbbbbbbb"]
+    path = folder / "part-1.arrow"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert next(line for line in verify(folder) if "checksum" in line).startswith("part-1.arrow (train): ")
+    path.write_bytes(content[:-9])
+    assert "bytes, the index says" in verify(folder)[0]
+    path.unlink()
+    assert verify(folder) == ["part-1.arrow (train): is missing"]
+
+
+def test_verify_compares_shards_with_the_index(folder):
+    content = read_index(folder)
+    content["tokenizer"] = "c" * 64
+    content["vocabulary"] = 10
+    content["splits"]["train"]["documents"] += 1
+    content["splits"]["validation"]["files"][0]["tokens"] += 1
+    write_index(folder, content)
+    problems = "\n".join(verify(folder))
+    assert "was made with tokenizer aaaaaaaaaaaa, the index says cccccccccccc" in problems
+    assert "outside the vocabulary of 10" in problems
+    assert "split train says" in problems
+    assert "documents and" in problems
+
+
+def test_bad_input_is_named(tmp_path):
+    keys, sources, tokens, offsets = some_documents(5)
+    part = Documents(shuffle_hash(keys, 0, 1), keys, shuffle.as_sources(sources), tokens + np.uint32(5000), offsets)
+    with pytest.raises(ValueError, match="outside the vocabulary of 5000"):
+        write_shard(tmp_path / "shard.arrow", [part], SCHEMA)
+    (tmp_path / "text.arrow").write_text("not arrow")
+    with pytest.raises(ValueError, match=r"text.arrow: is no Arrow file"):
+        open_shard(tmp_path / "text.arrow")
+    with pytest.raises(FileNotFoundError, match=r"shards.json: there is no such index"):
+        read_index(tmp_path)
+    (tmp_path / "shards.json").write_text('{"tokenizer": "a"}')
+    with pytest.raises(ValueError, match="has no 'vocabulary'"):
+        read_index(tmp_path)

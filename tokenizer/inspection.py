@@ -1,0 +1,75 @@
+"""What a tokenizer does to text: compression and fertility by language, its longest tokens, those it never uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from text.arrow_buffers import text_buffers
+from text.code_points import code_points
+from tokenizer.encoder import Encoder
+from tokenizer.formats import Tokenizer
+from tokenizer.inspection_kernels import count_words
+
+
+def compression(
+    encoder: Encoder, texts: pa.Array | pa.ChunkedArray, groups: pa.Array | pa.ChunkedArray
+) -> list[dict[str, Any]]:
+    """Bytes per token and fertility by group.
+
+    Args:
+        encoder: of the tokenizer to look at.
+        texts: ``string`` or ``large_string`` [documents].
+        groups: the language (or domain, or source) of each document; null counts as ``"unknown"``.
+
+    Returns:
+        One row a group, most bytes first: ``language``, ``documents``, ``bytes``, ``tokens``, ``words``,
+        ``bytes_per_token`` and ``fertility`` (tokens a word; a word is a run of letters and numbers, or one character
+        of a script written without spaces).
+    """
+    encoded = encoder.encode(texts)
+    data, offsets = text_buffers(texts)
+    sizes = {
+        "bytes": np.diff(offsets),
+        "tokens": np.diff(encoded.offsets),
+        "words": count_words(data, offsets, code_points().flags),
+    }
+    if isinstance(groups, pa.ChunkedArray):
+        groups = groups.combine_chunks() if groups.num_chunks != 1 else groups.chunk(0)
+    names = groups.cast(pa.string()).fill_null("unknown").dictionary_encode()
+    index = names.indices.to_numpy(zero_copy_only=False)
+    rows = []
+    for i, name in enumerate(names.dictionary.to_pylist()):
+        inside = index == i
+        amounts = {key: int(values[inside].sum()) for key, values in sizes.items()}
+        rows.append(
+            {
+                "language": name,
+                "documents": int(np.count_nonzero(inside)),
+                **amounts,
+                "bytes_per_token": amounts["bytes"] / max(amounts["tokens"], 1),
+                "fertility": amounts["tokens"] / max(amounts["words"], 1),
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["bytes"], row["language"]))
+
+
+def longest_tokens(tokenizer: Tokenizer, count: int = 20) -> list[dict[str, Any]]:
+    """The longest regular tokens: ``id``, ``text`` (bytes that are not UTF-8 shown as �) and ``bytes``."""
+    regular = tokenizer.merges.tokens()
+    ids = np.arange(len(regular)) if tokenizer.ids is None else tokenizer.ids
+    order = sorted(range(len(regular)), key=lambda rank: (-len(regular[rank]), rank))[:count]
+    return [
+        {"id": int(ids[rank]), "text": regular[rank].decode("utf-8", "replace"), "bytes": len(regular[rank])}
+        for rank in order
+    ]
+
+
+def unused_tokens(tokenizer: Tokenizer, tokens: np.ndarray) -> np.ndarray:
+    """Ids, ascending, of the regular tokens that do not occur in ``tokens`` (uint32)."""
+    seen = np.zeros(max(tokenizer.tokens, int(tokens.max(initial=0)) + 1), bool)
+    seen[tokens] = True
+    ids = np.arange(tokenizer.merges.vocabulary_size) if tokenizer.ids is None else np.sort(tokenizer.ids)
+    return ids[~seen[ids]]
