@@ -4,7 +4,8 @@ Sources: Joulin et al., "Bag of Tricks for Efficient Text Classification", arXiv
 "FastText.zip", arXiv 1612.03651; the file layout is that of version 12 of facebookresearch/fastText.
 
 Prediction reads Arrow buffers and releases the GIL. The scores are plain probabilities; fastText's own are up to 1e-5
-higher, because it adds that before it takes a logarithm.
+higher, because it adds that before it takes a logarithm. A "</s>" in the text is a word like any other, where fastText
+stops reading.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from filters.phrases import CLASSES, MATCH
 from filters.vocabulary import (
     BULLET,
     CHINESE_BITS,
@@ -60,7 +61,8 @@ LAST_CHARACTER = 30
 DOTS_AT_END = 31
 BRACKETS = 32
 COUNTER = 33  # 1 when the line is a number and a counted noun
-FEATURES = 34
+LINE_STOP = 34  # byte position of the line feed or of the text's end
+FEATURES = 35
 
 SHORT_CHARACTERS = 30  # FineWeb: "lines shorter than 30 characters"; its code counts 30 itself
 
@@ -83,12 +85,12 @@ KEEP, LONG_WORD, NO_END_MARK, FEW_WORDS, SAYS_JAVASCRIPT, SAYS_POLICY, UPPER_LIN
 
 @njit(nogil=True, cache=True)
 def scan_line(data, start, stop, flags, vocabulary, word_hashes, word_sizes, word_count, out):
-    """Walks the line ``data[start:stop]`` (no line feed inside) and fills its features.
+    """Walks the line that begins at ``start`` and fills its features.
 
     Args:
         data: uint8 [bytes], valid UTF-8.
         start: first byte of the line.
-        stop: byte behind the line.
+        stop: byte behind the text; the line ends there or at the first line feed.
         flags: uint16 [0x110000], ``code_points().flags``.
         vocabulary: ``filters.vocabulary.vocabulary()``.
         word_hashes: uint64 [capacity], receives each word's hash from ``word_count`` on.
@@ -126,7 +128,7 @@ def scan_line(data, start, stop, flags, vocabulary, word_hashes, word_sizes, wor
 
     position = start
     while True:
-        at_end = position >= stop
+        at_end = position >= stop or data[position] == 0x0A
         if at_end:
             point, following, flag = np.int64(32), position, SPACE
         else:
@@ -249,6 +251,19 @@ def scan_line(data, start, stop, flags, vocabulary, word_hashes, word_sizes, wor
             content_run = 0
         if first < 0:
             first, first_mark = position, mark
+        if flag & LOWER and point < 0x80:  # most of most text: the rest of a run of small ASCII letters at once
+            run_start = following
+            while following < stop and 0x61 <= data[following] <= 0x7A:
+                following += 1
+            if following > run_start:
+                run = following - run_start
+                characters += run
+                word_characters += run
+                letters += run
+                content_run += run
+                run_is_upper = False
+                content_stop, content_last = following, word_characters
+                point = np.int64(data[following - 1])
         last, last_character, last_mark = following, point, mark
         line_characters = characters
         dots_at_end = dots
@@ -256,14 +271,16 @@ def scan_line(data, start, stop, flags, vocabulary, word_hashes, word_sizes, wor
     sentences += has_content
 
     if first >= 0:
-        byte_class, next_state, matched, matching = phrases
-        state = np.int64(0)
+        byte_class, next_state, matched = phrases
+        state = np.uint64(0)
         for i in range(first, last):
-            state = np.int64(next_state[state, byte_class[data[i]]])
-            if matching[state]:
-                out[JAVASCRIPT] += matched[state, 0]
-                out[LOREM_IPSUM] += matched[state, 1]
-                out[POLICY] += matched[state, 2]
+            state = np.uint64(next_state[state + byte_class[data[i]]])
+            if state >= MATCH:
+                state -= MATCH
+                found = state // CLASSES
+                out[JAVASCRIPT] += matched[found, 0]
+                out[LOREM_IPSUM] += matched[found, 1]
+                out[POLICY] += matched[found, 2]
 
     out[LINE_CHARACTERS] = line_characters
     out[WORDS] = words
@@ -295,6 +312,7 @@ def scan_line(data, start, stop, flags, vocabulary, word_hashes, word_sizes, wor
     out[LAST_CHARACTER] = last_character
     out[DOTS_AT_END] = dots_at_end
     out[BRACKETS] = brackets
+    out[LINE_STOP] = position
     out[COUNTER] = numeric_start and counted_end and words == 2
     return word_count
 
@@ -339,35 +357,39 @@ def _starts_with(data, start, stop, expected):
 
 
 @njit(nogil=True, cache=True)
-def judge_line(line, rules, end_marks):
-    """Says which rule of a row drops a line, in the order of TFDS' ``c4_utils.py``, then RefinedWeb's table 2.
+def judge_line(lines, version, rules, rule_set, end_marks):
+    """Says which rule of a set drops a line, in the order of TFDS' ``c4_utils.py``, then RefinedWeb's table 2.
 
     Args:
-        line: int64 [FEATURES] of a line that is not blank.
-        rules: float64 [RULE_COLUMNS].
-        end_marks: int32 [n] code points that may end a line; padded with -1.
+        lines: int64 [versions, FEATURES] of a line that is not blank.
+        version: the row to judge. (Rows and sets go by number: a view of an array costs more than the rules.)
+        rules: float64 [sets, RULE_COLUMNS].
+        rule_set: the row of ``rules`` and ``end_marks`` to judge by.
+        end_marks: int32 [sets, n] code points that may end a line; padded with -1.
 
     Returns:
         KEEP or the code of the first rule that drops it.
     """
-    if rules[MAX_WORD_CHARACTERS] > 0 and line[LONGEST_WORD] > rules[MAX_WORD_CHARACTERS]:
+    limit = rules[rule_set, MAX_WORD_CHARACTERS]
+    if limit > 0 and lines[version, LONGEST_WORD] > limit:
         return LONG_WORD
-    if rules[REQUIRE_END_MARK] > 0:
+    if rules[rule_set, REQUIRE_END_MARK] > 0:
+        last = lines[version, LAST_CHARACTER]
         ends = False
-        for mark in end_marks:
-            ends |= line[LAST_CHARACTER] == mark
-        if not ends or (rules[REFUSE_ELLIPSIS] > 0 and line[DOTS_AT_END] >= 3):
+        for mark in range(end_marks.shape[1]):
+            ends |= last == end_marks[rule_set, mark]
+        if not ends or (rules[rule_set, REFUSE_ELLIPSIS] > 0 and lines[version, DOTS_AT_END] >= 3):
             return NO_END_MARK
-    if line[WORDS] < rules[MIN_WORDS]:
+    if lines[version, WORDS] < rules[rule_set, MIN_WORDS]:
         return FEW_WORDS
-    if rules[DROP_JAVASCRIPT] > 0 and line[JAVASCRIPT] > 0:
+    if rules[rule_set, DROP_JAVASCRIPT] > 0 and lines[version, JAVASCRIPT] > 0:
         return SAYS_JAVASCRIPT
-    if rules[DROP_POLICY] > 0 and line[POLICY] > 0:
+    if rules[rule_set, DROP_POLICY] > 0 and lines[version, POLICY] > 0:
         return SAYS_POLICY
-    if line[UPPER_CASE] > rules[MAX_UPPER_FRACTION] * line[LETTERS]:
+    if lines[version, UPPER_CASE] > rules[rule_set, MAX_UPPER_FRACTION] * lines[version, LETTERS]:
         return UPPER_LINE
-    if rules[DROP_NUMERIC] > 0 and line[NUMBERS] > 0 and line[LETTERS] == 0:
+    if rules[rule_set, DROP_NUMERIC] > 0 and lines[version, NUMBERS] > 0 and lines[version, LETTERS] == 0:
         return NUMERIC_LINE
-    if rules[DROP_COUNTERS] > 0 and line[COUNTER] > 0:
+    if rules[rule_set, DROP_COUNTERS] > 0 and lines[version, COUNTER] > 0:
         return COUNTER_LINE
     return KEEP

@@ -122,6 +122,6 @@ def edit_lines(texts: pa.Array | pa.ChunkedArray, rules: LineRules) -> tuple[pa.
     """
     data, offsets = text_buffers(texts)
     rows, marks = line_rule_tables([rules])
-    edited, edited_offsets = edit_documents(data, offsets, code_points().flags, vocabulary(), rows[0], marks[0])
+    edited, edited_offsets = edit_documents(data, offsets, code_points().flags, vocabulary(), rows, marks)
     removed = np.diff(offsets) - np.diff(edited_offsets)
     return text_array(edited, edited_offsets), removed.astype(np.uint64)

@@ -13,6 +13,7 @@ from filters.line_kernels import (
     KEEP,
     KEEP_BLANK_LINES,
     LAST,
+    LINE_STOP,
     LONGEST_WORD,
     REMOVE_CITATIONS,
     judge_line,
@@ -30,8 +31,8 @@ def edit_documents(data, offsets, flags, vocabulary, rules, end_marks):
         offsets: int64 [n + 1], see ``text_buffers``.
         flags: uint16 [0x110000], ``code_points().flags``.
         vocabulary: ``filters.vocabulary.vocabulary()``.
-        rules: float64 [RULE_COLUMNS] and
-        end_marks: int32 [marks], see ``judge_line``.
+        rules: float64 [1, RULE_COLUMNS] and
+        end_marks: int32 [1, marks], see ``judge_line``.
 
     Returns:
         The new ``data`` and ``offsets``, the latter from 0.
@@ -39,7 +40,8 @@ def edit_documents(data, offsets, flags, vocabulary, rules, end_marks):
     documents = len(offsets) - 1
     out = np.empty(offsets[documents] - offsets[0], np.uint8)
     out_offsets = np.zeros(documents + 1, np.int64)
-    line = np.empty(FEATURES, np.int64)
+    lines = np.empty((1, FEATURES), np.int64)
+    line = lines[0]
     nothing = np.empty(0, np.uint64)
     no_sizes = np.empty(0, np.int32)
     copy = np.empty(1024, np.uint8)
@@ -49,16 +51,13 @@ def edit_documents(data, offsets, flags, vocabulary, rules, end_marks):
         blank = False
         position, stop = offsets[d], offsets[d + 1]
         while position <= stop:
-            line_stop = position
-            while line_stop < stop and data[line_stop] != 0x0A:
-                line_stop += 1
-            scan_line(data, position, line_stop, flags, vocabulary, nothing, no_sizes, 0, line)
-            position = line_stop + 1
+            scan_line(data, position, stop, flags, vocabulary, nothing, no_sizes, 0, line)
+            position = line[LINE_STOP] + 1
             if line[FIRST] < 0:
                 blank = True
                 continue
             source, first, last = data, line[FIRST], line[LAST]
-            if rules[REMOVE_CITATIONS] > 0 and line[BRACKETS] > 0:
+            if rules[0, REMOVE_CITATIONS] > 0 and line[BRACKETS] > 0:
                 if last - first > len(copy):
                     copy = np.empty(2 * (last - first), np.uint8)
                 length = without_citations(data, first, last, copy)
@@ -68,12 +67,12 @@ def edit_documents(data, offsets, flags, vocabulary, rules, end_marks):
                 source, first, last = copy, line[FIRST], line[LAST]
                 if first < 0:
                     continue
-            if judge_line(line, rules, end_marks) != KEEP:
+            if judge_line(lines, 0, rules, 0, end_marks) != KEEP:
                 continue
             if written > begin:
                 out[written] = 0x0A
                 written += 1
-                if blank and rules[KEEP_BLANK_LINES] > 0:
+                if blank and rules[0, KEEP_BLANK_LINES] > 0:
                     out[written] = 0x0A
                     written += 1
             blank = False

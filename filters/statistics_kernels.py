@@ -16,6 +16,7 @@ from filters.line_kernels import (
     KEEP,
     LAST,
     LINE_CHARACTERS,
+    LINE_STOP,
     LISTED,
     LONGEST_WORD,
     REMOVE_CITATIONS,
@@ -96,8 +97,8 @@ def document_counts(data, offsets, flags, vocabulary, rules, end_marks, most_wor
     first_at = np.empty(capacity, np.int32)
     plain = np.empty(capacity + 1, np.int64)
     spaced = np.empty(capacity + 1, np.int64)
-    line = np.empty(FEATURES, np.int64)
-    cited = np.empty(FEATURES, np.int64)
+    lines = np.empty((2, FEATURES), np.int64)
+    line, cited = lines[0], lines[1]
     nothing = np.empty(0, np.uint64)
     no_sizes = np.empty(0, np.int32)
     copy = np.empty(1024, np.uint8)
@@ -131,10 +132,7 @@ def document_counts(data, offsets, flags, vocabulary, rules, end_marks, most_wor
 
         position = start
         while position <= stop:
-            line_stop = position
-            while line_stop < stop and data[line_stop] != 0x0A:
-                line_stop += 1
-            words = scan_line(data, position, line_stop, flags, vocabulary, word_hashes, word_sizes, words, line)
+            words = scan_line(data, position, stop, flags, vocabulary, word_hashes, word_sizes, words, line)
             if line[FIRST] >= 0:
                 for k in range(ADDITIVE):
                     row[k] += line[k]
@@ -152,31 +150,30 @@ def document_counts(data, offsets, flags, vocabulary, rules, end_marks, most_wor
                 paragraph_characters += line[LINE_CHARACTERS]
                 paragraph_lines += 1
 
-                is_copied = False
+                without = 0  # the version of the line without citations
+                if line[BRACKETS] > 0:
+                    length = line[LAST] - line[FIRST]
+                    if length > len(copy):
+                        copy = np.empty(2 * length, np.uint8)
+                    kept_bytes = without_citations(data, line[FIRST], line[LAST], copy)
+                    if kept_bytes < length:
+                        scan_line(copy, 0, kept_bytes, flags, vocabulary, nothing, no_sizes, 0, cited)
+                        cited[LONGEST_WORD] = line[LONGEST_WORD]
+                        without = 1
                 for s in range(sets):
-                    features = line
-                    if rules[s, REMOVE_CITATIONS] > 0 and line[BRACKETS] > 0:
-                        if not is_copied:
-                            length = line[LAST] - line[FIRST]
-                            if length > len(copy):
-                                copy = np.empty(2 * length, np.uint8)
-                            length = without_citations(data, line[FIRST], line[LAST], copy)
-                            scan_line(copy, 0, length, flags, vocabulary, nothing, no_sizes, 0, cited)
-                            cited[LONGEST_WORD] = line[LONGEST_WORD]
-                            is_copied = True
-                        features = cited
-                    verdict = judge_line(features, rules[s], end_marks[s])
-                    kept = row[LINE_RULE_SETS + PER_SET * s :]
+                    version = without if rules[s, REMOVE_CITATIONS] > 0 else 0
+                    verdict = judge_line(lines, version, rules, s, end_marks)
+                    first = LINE_RULE_SETS + PER_SET * s
                     if verdict == KEEP:
-                        kept[KEPT_LINES] += 1
-                        kept[KEPT_WORDS] += features[WORDS]
-                        kept[KEPT_SENTENCES] += features[SENTENCES]
+                        row[first + KEPT_LINES] += 1
+                        row[first + KEPT_WORDS] += lines[version, WORDS]
+                        row[first + KEPT_SENTENCES] += lines[version, SENTENCES]
                     # The order in which C4's code looks: lorem ipsum, javascript, curly bracket, policies.
                     if verdict in (KEEP, SAYS_POLICY):
-                        kept[CURLY_LINES] += features[CURLY_BRACES] > 0
+                        row[first + CURLY_LINES] += lines[version, CURLY_BRACES] > 0
                     if verdict in (KEEP, SAYS_POLICY, SAYS_JAVASCRIPT):
-                        kept[LOREM_LINES] += features[LOREM_IPSUM] > 0
-            if paragraph_lines and (line[FIRST] < 0 or line_stop == stop):
+                        row[first + LOREM_LINES] += lines[version, LOREM_IPSUM] > 0
+            if paragraph_lines and (line[FIRST] < 0 or line[LINE_STOP] == stop):
                 row[PARAGRAPHS] += 1
                 if add_to_set(paragraph_set, paragraph_hash):
                     paragraphs_seen += 1
@@ -187,7 +184,7 @@ def document_counts(data, offsets, flags, vocabulary, rules, end_marks, most_wor
                     row[DUPLICATE_PARAGRAPH_CHARACTERS] += paragraph_characters + paragraph_lines - 1
                 paragraph_hash = np.uint64(0)
                 paragraph_lines = paragraph_characters = 0
-            position = line_stop + 1
+            position = line[LINE_STOP] + 1
 
         for bit in range(ENGLISH_BITS):
             row[DISTINCT_STOP_WORDS] += np.int64((listed >> np.uint64(bit)) & np.uint64(1))

@@ -1,0 +1,198 @@
+"""Prediction from fastText files equals fastText's own, for language and quality models alike."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filters import fasttext_model
+from filters.language import UNKNOWN, LanguageIdentifier, default_model
+from filters.quality import QualityModel, train
+from filters.samples import line_samples
+
+fasttext_pybind = pytest.importorskip("fasttext_pybind")
+
+GOOD = [f"The theory of the {word} is explained with care, and the proof of it follows here." for word in
+        ["group", "ring", "field", "module", "lattice", "graph", "curve", "surface", "knot", "sheaf", "bundle", "flow"]]  # fmt: skip
+BAD = [f"buy cheap {word} now best price click here free {word} deal win" for word in
+       ["shoes", "watches", "pills", "phones", "bags", "tickets", "games", "cars", "rings", "hats", "socks"]]  # fmt: skip
+TEXTS = [
+    *GOOD,
+    *BAD,
+    "",
+    " ",
+    "\n",
+    "好的，这是中文。再见",
+    "naïve café\u00a0über",
+    "a",
+    "__label__positive the",
+    "\x00\t",
+    "🙂 🙂",
+]
+
+
+def fasttext_scores(path, texts: list[str]) -> list[dict[str, float]]:
+    model = fasttext_pybind.fasttext()
+    model.loadModel(str(path))
+    return [
+        {label.removeprefix("__label__"): score for score, label in model.predict(text + "\n", -1, 0.0, "strict")}
+        for text in texts
+    ]
+
+
+def assert_equals_fasttext(path, texts: list[str], error: float = 2e-4) -> None:
+    data, offsets = line_samples(pa.array(texts), None)
+    model = fasttext_model.load(path)
+    found = model.probabilities(data, offsets)
+    lines = [data[begin:end].tobytes().decode() for begin, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    for row, line, expected in zip(found, lines, fasttext_scores(path, lines), strict=True):
+        if not line.strip() or not row.any():  # fastText scores the line's end alone; nothing is known here
+            continue
+        assert expected
+        ours = dict(zip(model.labels, row, strict=True))
+        assert all(abs(ours[label] - score) < error for label, score in expected.items()), line
+        ranked = sorted(expected.values())
+        if len(ranked) < 2 or ranked[-1] - ranked[-2] > error:
+            assert max(ours, key=ours.get) == max(expected, key=expected.get)
+
+
+def test_language_model_equals_fasttext():
+    assert_equals_fasttext(default_model(), TEXTS)
+
+
+@given(st.lists(st.text(max_size=60), max_size=3))
+def test_language_model_equals_fasttext_on_any_text(texts):
+    assert_equals_fasttext(default_model(), [text.replace("\x00", " ") for text in texts] or ["x"])
+
+
+def write_model(path, **settings):
+    training = path.with_suffix(".txt")
+    training.write_text(
+        "".join(
+            f"__label__{label} {text}\n" for label, texts in (("positive", GOOD), ("negative", BAD)) for text in texts
+        )
+    )
+    arguments = fasttext_pybind.args()
+    defaults = {"input": str(training), "output": "", "minCount": 1, "dim": 8, "bucket": 1_100_000, "minn": 0, "maxn": 0,
+                "thread": 1, "verbose": 0, "epoch": 20, "lr": 0.5, "wordNgrams": 1}  # fmt: skip
+    for name, value in (defaults | settings).items():
+        setattr(arguments, name, value)
+    arguments.model = fasttext_pybind.model_name.supervised
+    arguments.loss = settings.get("loss", fasttext_pybind.loss_name.softmax)
+    model = fasttext_pybind.fasttext()
+    fasttext_pybind.train(model, arguments)
+    model.saveModel(str(path))
+    return model
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"wordNgrams": 3},
+        {"minn": 2, "maxn": 4},
+        {"minn": 1, "maxn": 3, "wordNgrams": 2, "dim": 7},
+        {"loss": fasttext_pybind.loss_name.hs, "wordNgrams": 2},
+        {"loss": fasttext_pybind.loss_name.ova},
+    ],
+)
+def test_every_kind_of_classifier_equals_fasttext(tmp_path, settings):
+    write_model(tmp_path / "model.bin", **settings)
+    # fastText looks the logistic function up in a table of 512 steps for one-versus-all.
+    error = 2e-2 if settings.get("loss") == fasttext_pybind.loss_name.ova else 2e-4
+    assert_equals_fasttext(tmp_path / "model.bin", TEXTS, error)
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_compressed_classifiers_equal_fasttext(tmp_path, normalized):
+    model = write_model(tmp_path / "model.bin", minn=2, maxn=5, dim=10)
+    model.quantize("", False, 500, False, 5, 0.1, 1, 0, 4, normalized)
+    model.saveModel(str(tmp_path / "model.ftz"))
+    assert_equals_fasttext(tmp_path / "model.ftz", TEXTS)
+
+
+def test_languages_of_real_pages(shared_data):
+    import gzip
+
+    text = gzip.decompress((shared_data / "dumps/2020-07-01.warc.wet.gz").read_bytes()).decode("utf-8", "replace")
+    records = [record.split("\r\n\r\n", 1) for record in text.split("WARC/1.0\r\n")[2:]]
+    english = [body for head, body in records if "//doc.rust-lang.org" in head or "rust" in head.lower()]
+    chinese = [body for _, body in records if sum("\u4e00" <= c <= "\u9fff" for c in body) > 0.3 * len(body)]
+    assert len(english) > 50 and len(chinese) > 50
+    identifier = LanguageIdentifier()
+    for bodies, label in ((english, "en"), (chinese, "zh")):
+        labels, scores = identifier.identify(pa.array(bodies))
+        right = np.array([found == label for found in labels.to_pylist()])
+        assert right.mean() > 0.97
+        assert scores.dtype == np.float32
+        assert np.median(scores) > 0.7
+
+
+def test_documents_without_words_have_no_language():
+    labels, scores = LanguageIdentifier().identify(pa.array(["", " \n\t ", None, "Guten Tag, wie geht es Ihnen?"]))
+    assert labels.to_pylist() == [UNKNOWN, UNKNOWN, UNKNOWN, "de"]
+    assert scores[:3].tolist() == [0, 0, 0]
+    labels, scores = LanguageIdentifier().identify(pa.array([], pa.string()))
+    assert len(labels) == len(scores) == 0
+
+
+def test_neighbours_do_not_change_a_score():
+    identifier = LanguageIdentifier()
+    together = identifier.identify(pa.array(TEXTS * 3))[1]
+    alone = np.concatenate([identifier.identify(pa.array([text]))[1] for text in TEXTS])
+    assert (together == np.tile(alone, 3)).all()
+
+
+@given(st.text(min_size=1, max_size=300), st.integers(16, 120))
+def test_samples_are_bounded_lines_of_valid_text(text, size):
+    data, offsets = line_samples(pa.array([text, text]), size)
+    assert (np.diff(offsets) <= size).all()
+    sample = data[: offsets[1]].tobytes().decode()  # raises if a character was cut
+    encoded = text.encode()
+    if len(encoded) <= size:
+        assert sample == "".join(" " if c < " " or c == "\x7f" else c for c in text)
+    assert not any(c < " " for c in sample)
+
+
+def test_a_sample_holds_the_beginning_and_the_middle():
+    text = "begin " * 100 + "middle " * 100 + "end " * 300
+    data, _ = line_samples(pa.array([text]), 200)
+    assert b"begin" in data.tobytes() and b"middle" in data.tobytes()
+    with pytest.raises(ValueError, match="too small"):
+        line_samples(pa.array(["x"]), 3)
+
+
+def test_training_is_repeatable_and_tells_the_classes_apart(tmp_path):
+    # Uneven classes are balanced.
+    model = train(pa.array(GOOD), [pa.array(BAD[:3]), pa.array(BAD[3:5])], tmp_path / "one.bin", dimension=8)
+    train(pa.array(GOOD), pa.array(BAD[:5]), tmp_path / "two.bin", dimension=8)
+    assert (tmp_path / "one.bin").read_bytes() == (tmp_path / "two.bin").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.bin", "two.bin"]
+    good, bad = model.score(pa.array(GOOD)), model.score(pa.array(BAD[5:]))
+    assert good.dtype == np.float32
+    assert good.min() > 0.7 > 0.3 > bad.max()
+    inverse = QualityModel(tmp_path / "one.bin", "__label__negative").score(pa.array(GOOD))
+    assert good + inverse == pytest.approx(np.ones(len(GOOD)), abs=1e-5)
+
+
+def test_bad_models_are_refused_clearly(tmp_path):
+    model = tmp_path / "model.bin"
+    write_model(model)
+    with pytest.raises(
+        ValueError, match=r"has the labels .*negative.*unknown label 'positiv'; did you mean 'positive'"
+    ):
+        QualityModel(model, "positiv")
+    with pytest.raises(ValueError, match="no such file"):
+        LanguageIdentifier(tmp_path / "missing.ftz")
+    for content in (b"", b"PK\x03\x04 a zip file", b"hello"):
+        (tmp_path / "other").write_bytes(content)
+        with pytest.raises(ValueError, match="is not a fastText model"):
+            LanguageIdentifier(tmp_path / "other")
+    whole = model.read_bytes()
+    for size in (10, 60, 100, 300, len(whole) // 2, len(whole) - 4):
+        (tmp_path / "short").write_bytes(whole[:size])
+        with pytest.raises(ValueError, match="cut short or damaged"):
+            fasttext_model.load(tmp_path / "short")
+    with pytest.raises(ValueError, match="no negative documents"):
+        train(pa.array(GOOD), pa.array([" "]), tmp_path / "x.bin")
