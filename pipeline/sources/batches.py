@@ -97,16 +97,16 @@ class BatchBuilder:
         self._urls: list[str | None] = []
         self._dates: list[str | int | None] = []
         self._languages: list[str | None] = []
-        self._texts: list[bytes] = []
+        self._text = bytearray()  # of all documents; their bytes are freed one by one
+        self._ends: list[int] = []
         self._offsets: list[int] = []
-        self._bytes = 0
         self._rejects: list[tuple[int, int, str, str]] = []
         self._skipped: Counter[str] = Counter()
 
     @property
     def full(self) -> bool:
         """Whether it is time to ``take`` a batch."""
-        return self._bytes >= self._batch_bytes or self.record - self._first >= _BATCH_RECORDS
+        return len(self._text) >= self._batch_bytes or self.record - self._first >= _BATCH_RECORDS
 
     def add(
         self,
@@ -126,9 +126,9 @@ class BatchBuilder:
         self._urls.append(url)
         self._dates.append(date)
         self._languages.append(language)
-        self._texts.append(text)
+        self._text += text
+        self._ends.append(len(self._text))
         self._offsets.append(offset)
-        self._bytes += len(text)
         self.record += 1
 
     def reject(self, offset: int, reason: str, detail: str) -> None:
@@ -172,27 +172,26 @@ class BatchBuilder:
 
     def _valid_texts(self) -> pa.Array:
         """The texts as one column; those that are not UTF-8 move to the rejects."""
+        data = np.frombuffer(self._text, np.uint8)
+        ends = np.array([0, *self._ends], np.int64)
         try:
-            return _text_array(self._texts)
+            texts = text_array(data, ends)
+            texts.validate(full=True)  # UTF-8 text by text
+            return texts
         except pa.ArrowInvalid:
-            broken = [(i, fault) for i, text in enumerate(self._texts) if (fault := _utf8_fault(text))]
-        for i, fault in broken:
-            self._rejects.append((self._records[i], self._offsets[i], "invalid-utf8", fault))
-        drop = {i for i, _ in broken}
+            pairs = zip(ends[:-1].tolist(), ends[1:].tolist())
+            faults = [_utf8_fault(bytes(self._text[begin:end])) for begin, end in pairs]
+        for record, offset, fault in zip(self._records, self._offsets, faults):
+            if fault:
+                self._rejects.append((record, offset, "invalid-utf8", fault))
         columns: list[list[Any]]
-        columns = [self._records, self._ids, self._urls, self._dates, self._languages, self._texts, self._offsets]
+        columns = [self._records, self._ids, self._urls, self._dates, self._languages, self._offsets]
         for column in columns:
-            column[:] = [value for i, value in enumerate(column) if i not in drop]
-        return _text_array(self._texts)
-
-
-def _text_array(texts: list[bytes]) -> pa.Array:
-    """One copy of the bytes into one buffer, checked to be UTF-8 text by text."""
-    offsets = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offsets[1:])
-    array = text_array(np.frombuffer(b"".join(texts), np.uint8), offsets)
-    array.validate(full=True)
-    return array
+            column[:] = [value for value, fault in zip(column, faults) if not fault]
+        kept = np.array([not fault for fault in faults], bool)
+        lengths = np.diff(ends)
+        data = data[np.repeat(kept, lengths)]
+        return text_array(data, np.concatenate([[0], np.cumsum(lengths[kept])]))
 
 
 def _utf8_fault(text: bytes) -> str | None:

@@ -133,13 +133,21 @@ def _nearest(path: str) -> str:
     while _has_magic(folder):
         folder, _, name = folder.rpartition("/")
     try:
-        there = sorted({file.split("/")[0] for file in storage.list_files(folder or "/")} if folder else set())
+        there = _names_in(folder)
     except OSError:
         there = []
     if not there:
         return f"; there is nothing in {folder}" if folder else ""
     near = difflib.get_close_matches(name.replace("*", ""), there, 3, 0.3) or there[:3]
     return f"; {folder} has {', '.join(near)}" + (" and others" if len(there) > len(near) else "")
+
+
+def _names_in(folder: str) -> list[str]:
+    """Names of some files and folders in a folder; of a store, which may hold millions, those among its first."""
+    if storage.is_local(folder):
+        return sorted(os.listdir(folder or "/"))
+    prefix = folder.rstrip("/") + "/"
+    return sorted({file.path[len(prefix) :].split("/")[0] for file in stores.listed(prefix, 1000)})
 
 
 def _regex(glob: str) -> str:

@@ -204,20 +204,24 @@ class WarcRecords:
         missing = size - (len(self._buffer) - self._at)
         if missing <= 0:
             return True
+        if self._ended or self._behind is not None:
+            return False
         parts = [self._buffer[self._at :]]
         self._pieces = [(index - self._at, piece) for index, piece in self._pieces]
         while len(self._pieces) > 1 and self._pieces[1][0] <= 0:
             self._pieces.pop(0)
-        while missing > 0 and not self._ended and self._behind is None:
+        while missing > 0:
             piece = self._segments.next()
             if piece is None:
                 self._ended = True
+                break
             elif isinstance(piece, Break) or (
                 not piece.stored and not piece.inner and self._pieces and _VERSION.match(piece.data)
             ):
                 self._behind = piece
+                break
             else:
-                self._pieces.append((sum(map(len, parts)), piece._replace(data=b"")))
+                self._pieces.append((sum(map(len, parts)), Piece(b"", *piece[1:])))
                 parts.append(piece.data)
                 missing -= len(piece.data)
         self._buffer = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -229,7 +233,7 @@ class WarcRecords:
         behind, self._behind = self._behind, None
         self._buffer, self._at, self._pieces = b"", 0, []
         if isinstance(behind, Piece):
-            self._buffer, self._pieces = behind.data, [(0, behind._replace(data=b""))]
+            self._buffer, self._pieces = behind.data, [(0, Piece(b"", *behind[1:]))]
 
     def _offset(self, index: int | None = None) -> int:
         """Where in the stored file the byte at an index of the buffer lies: in a compressed file, its member."""
