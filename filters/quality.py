@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable
 from itertools import pairwise
@@ -17,8 +20,23 @@ from filters.samples import line_samples
 
 POSITIVE, NEGATIVE = "positive", "negative"
 # With one thread fastText 0.9.3 sets a tenth of its input vectors and leaves the rest as the memory was: it learns from
-# NaN, or differently each time. glibc takes blocks above 32 MB fresh from the system, which are zero.
-_ZEROED = (32 << 20) + 4096
+# NaN, or differently each time. A new process, told to take every large block fresh from the system, gets zeros.
+_FRESH_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(128 << 10), "MALLOC_PERTURB_": "0"}
+_LARGE = 1 << 20
+_TRAIN = """
+import json, sys
+import fasttext_pybind
+settings = json.load(sys.stdin)
+output = settings.pop("model")
+arguments = fasttext_pybind.args()
+for key, value in settings.items():
+    setattr(arguments, key, value)
+arguments.model = fasttext_pybind.model_name.supervised
+arguments.loss = fasttext_pybind.loss_name.softmax
+model = fasttext_pybind.fasttext()
+fasttext_pybind.train(model, arguments)
+model.saveModel(output)
+"""
 
 
 class QualityModel:
@@ -78,13 +96,14 @@ def train(
         epochs: passes over the documents; None takes 5, and more when there are fewer than 20,000 documents.
         learning_rate: at the start; it falls to 0.
         minimum_count: occurrences a word needs.
-        buckets: vectors that the runs of words share; raised until they take 32 MB, see ``_ZEROED``.
+        buckets: vectors that the runs of words share; at least 1 MB of them.
         sample_bytes: how much of a document is read; None for all.
         seed: of the vectors at the start.
 
     Raises:
         ValueError: a class without documents.
         ImportError: fastText cannot train here; says what to install.
+        RuntimeError: fastText failed; says how.
     """
     lines = {POSITIVE: _lines(positive, sample_bytes), NEGATIVE: _lines(negative, sample_bytes)}
     for label, documents in lines.items():
@@ -93,7 +112,7 @@ def train(
     if epochs is None:
         documents_in_pass = 2 * max(len(documents) for documents in lines.values())
         epochs = min(max(5, 100_000 // documents_in_pass), 100)
-    fasttext_train, fasttext_arguments, fasttext_model_type = _fasttext()
+    _require_fasttext()
     handle, training_file = tempfile.mkstemp(suffix=".txt")
     unfinished = f"{path}.partial"
     try:
@@ -101,17 +120,19 @@ def train(
             for i in range(max(len(documents) for documents in lines.values())):
                 for label, documents in lines.items():
                     file.write(b"__label__" + label.encode() + b" " + documents[i % len(documents)] + b"\n")
-        arguments = fasttext_arguments
         settings = {
-            "input": training_file, "output": "", "lr": learning_rate, "dim": dimension, "epoch": epochs,
-            "minCount": minimum_count, "wordNgrams": word_ngrams, "bucket": max(buckets, _ZEROED // (4 * dimension)),
-            "minn": 0, "maxn": 0, "thread": 1, "seed": seed, "verbose": 0,
+            "input": training_file, "output": "", "model": unfinished, "lr": learning_rate, "dim": dimension,
+            "epoch": epochs, "minCount": minimum_count, "wordNgrams": word_ngrams,
+            "bucket": max(buckets, _LARGE // (4 * dimension)), "minn": 0, "maxn": 0, "thread": 1, "seed": seed,
+            "verbose": 0,
         }  # fmt: skip
-        for key, value in settings.items():
-            setattr(arguments, key, value)
-        trained = fasttext_model_type()
-        fasttext_train(trained, arguments)
-        trained.saveModel(unfinished)
+        command = [sys.executable, "-c", _TRAIN]
+        ended = subprocess.run(
+            command, input=json.dumps(settings), text=True, capture_output=True, env=os.environ | _FRESH_MEMORY
+        )
+        if ended.returncode:
+            reason = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+            raise RuntimeError(f"fastText could not train the quality model: {reason}")
         os.replace(unfinished, path)
     finally:
         os.unlink(training_file)
@@ -134,8 +155,7 @@ def _lines(
     return [line.replace(b"__label__", b"__label_") for line in lines if line.strip()]
 
 
-def _fasttext():  # type: ignore[no-untyped-def]
-    """FastText's training function, default arguments of a supervised model, and model type."""
+def _require_fasttext() -> None:
     try:
         import fasttext_pybind
     except ImportError as error:
@@ -145,7 +165,3 @@ def _fasttext():  # type: ignore[no-untyped-def]
             "the fastText that is installed can only predict (fasttext-predict, under the same name): "
             "pip install --force-reinstall --no-deps fasttext"
         )
-    arguments = fasttext_pybind.args()
-    arguments.model = fasttext_pybind.model_name.supervised
-    arguments.loss = fasttext_pybind.loss_name.softmax
-    return fasttext_pybind.train, arguments, fasttext_pybind.fasttext

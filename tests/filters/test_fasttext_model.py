@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF007 (tables of examples)
 """Prediction from fastText files equals fastText's own, for language and quality models alike."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables of examples)
 """The line editor against a plain-Python reading of the rules that it applies."""
 
 import re

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables of examples)
 """Presets as data: what they remove, what they refuse, and how they are changed."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF007 (tables of examples)
 """The statistics kernels against a plain-Python reading of the same definitions."""
 
 import gzip
@@ -146,9 +147,9 @@ def verdict(line: str, rules: LineRules) -> str:
         and any(has(c, code_points.NUMBER) and not has(c, code_points.LETTER) for c in line)
     ):
         return "numeric"
-    if rules.drop_counters and len(words) == 2 and content(words[0])[:1] in tuple("0123456789"):
-        if ascii_lower(content(words[1])) in COUNTED:
-            return "counter"
+    starts_with_digit = len(words) == 2 and content(words[0])[:1] in tuple("0123456789")
+    if rules.drop_counters and starts_with_digit and ascii_lower(content(words[1])) in COUNTED:
+        return "counter"
     return "keep"
 
 
