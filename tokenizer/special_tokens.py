@@ -32,7 +32,7 @@ def check_special_tokens(special_tokens: Mapping[str, str]) -> None:
     if "end" not in special_tokens:
         have = ", ".join(special_tokens) or "none"
         raise ValueError(
-            f"special_tokens has no 'end' (only {have}), which separates documents: name one; for a tokenizer taken from "
+            f"special_tokens has no 'end' (only {have}), which separates documents: name one; for a tokenizer from "
             "elsewhere, put its eos_token into the tokenizer_config.json beside it"
         )
     seen: dict[str, str] = {}
