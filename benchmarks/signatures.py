@@ -15,9 +15,6 @@ import argparse
 import glob
 import importlib.metadata
 import itertools
-import json
-import os
-import platform
 import sys
 import sysconfig
 import tempfile
@@ -30,12 +27,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.harness import SNAPSHOTS, finish, machine
 from dedup.minhash import MinHashSettings, signatures
 from dedup.shingles import distinct_shingles, exact_jaccard
 from dedup.verification import estimated_jaccard
 
 SETTINGS = MinHashSettings()
-SNAPSHOTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "dumps"
 TARGET_MB_PER_S = 150
 UNSPACED_BYTES = 1.25  # bytes a character from which a document counts as Chinese in the two cases by script
 
@@ -85,12 +82,7 @@ def main() -> int:
     }
     report = {
         "name": "signatures",
-        "machine": {
-            "cpu": cpu_name(),
-            "cores": os.cpu_count(),
-            "load": round(os.getloadavg()[0], 1),
-            "python": platform.python_version(),
-        },
+        "machine": machine(),
         "input": {"documents": len(texts), "bytes": int(sizes.sum()), "origin": origin},
         "results": results,
         "ratios": ratios,
@@ -98,14 +90,7 @@ def main() -> int:
         "targets": {"mb_per_s": TARGET_MB_PER_S, "ratio to datatrove": 100},
         "notes": notes,
     }
-    if not arguments.json:
-        for row in results:
-            print(f"{row['system']:<20}{row['case']:<14}{row['value']:>10.2f} MB/s")
-        for line in notes + [check for check, good in checks.items() if not good]:
-            print(line)
-    else:
-        print(json.dumps(report))
-    return 0 if all(checks.values()) else 1
+    return finish(report, arguments.json)
 
 
 def load_texts(wet: str | None) -> tuple[list[str], str]:
@@ -213,17 +198,6 @@ def error_is_binomial(texts: list[str], pairs: int = 4000) -> bool:
     between = (exact > 0.05) & (exact < 0.95)
     errors = (estimates - exact)[between] / np.sqrt(exact * (1 - exact) / SETTINGS.permutations)[between]
     return bool(np.sqrt(np.mean(errors**2)) < 1.1)
-
-
-def cpu_name() -> str:
-    """The processor's name."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
 from pipeline.job import Job, Task
-from pipeline.jobs.train_tokenizer import tokenizer_of
+from pipeline.jobs.train_tokenizer import shard_facts, tokenizer_of
 from pipeline.manifests import Outcome
 from pipeline.parts import text_bytes
 from tokenizer import shards
@@ -31,7 +32,7 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
 
 def plan(corpus: Corpus) -> list[Task]:
     """One task a part."""
-    tokenizer = corpus.manifest("tokenizer")["details"]["hash"]
+    tokenizer = shard_facts(corpus)["tokenizer"]
     sources = [receipt.outcome.details["source"] for receipt in corpus.receipts("filtered")]
     return [
         Task(task.name, {"tokenizer": tokenizer, "source": source}, task.inputs, task.bytes)
@@ -110,8 +111,17 @@ def _compression(documents: pa.RecordBatch, tokens: np.ndarray) -> dict[str, dic
     return {row["language"]: {"bytes": row["bytes_sum"], "tokens": row["tokens_sum"]} for row in groups.to_pylist()}
 
 
-@functools.lru_cache(maxsize=2)  # built once a process, not once a task
+_building = threading.Lock()
+
+
 def _encoder(tokenizer_hash: str, output: str) -> Encoder:
+    """Built once a process, not once a task, nor by every thread that asks first."""
+    with _building:
+        return _built(tokenizer_hash, output)
+
+
+@functools.lru_cache(maxsize=2)
+def _built(tokenizer_hash: str, output: str) -> Encoder:
     return Encoder(tokenizer_of(output))
 
 

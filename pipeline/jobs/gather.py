@@ -9,7 +9,7 @@ from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
 from pipeline.job import Job, Task
 from pipeline.jobs.encode import SPLITS
-from pipeline.jobs.train_tokenizer import tokenizer_of
+from pipeline.jobs.train_tokenizer import shard_facts
 from pipeline.manifests import Outcome
 from tokenizer import shards
 
@@ -22,6 +22,7 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
 def plan(corpus: Corpus) -> list[Task]:
     """One task a shard; as many shards as the tokens fill."""
     receipts = corpus.receipts("runs")
+    tokenizer = shard_facts(corpus)
     tasks = []
     for split in SPLITS:
         runs = tuple(file for r in receipts for file in r.outcome.files if file.path.startswith(f"runs/{split}/"))
@@ -29,21 +30,18 @@ def plan(corpus: Corpus) -> list[Task]:
         count = -(-tokens // corpus.config.shards.tokens_per_shard)
         for number in range(count):
             name = f"{split}-{number:05d}-of-{count:05d}"
-            arguments = {"split": split, "number": number, "of": count}
+            arguments = {"split": split, "number": number, "of": count, "tokenizer": tokenizer}
             tasks.append(Task(name, arguments, runs, 4 * tokens // count))
     return tasks
 
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Merges one shard."""
-    tokenizer = tokenizer_of(corpus.config.output)
-    ends = {name: tokenizer.special(name) if settings[f"{name}_token"] else None for name in ("begin", "end")}
     bounds = shards.shard_bounds(task.arguments["of"])
     low, high = bounds[task.arguments["number"]], bounds[task.arguments["number"] + 1]
     parts = [_read(corpus.path(run.path), low, high) for run in task.inputs]
     with storage.atomic_write(corpus.path(f"shards/{task.name}.arrow")) as file:
-        form = shards.schema(tokenizer.hash, tokenizer.model_vocabulary, ends["begin"], ends["end"])
-        summary = shards.write_shard(file.stream, parts, form)
+        summary = shards.write_shard(file.stream, parts, shards.schema(**task.arguments["tokenizer"]))
     progress.advance(summary.documents, task.bytes)
     counts = {"documents": summary.documents, "tokens": summary.tokens, "bytes": summary.bytes, "files": 1}
     return Outcome(counts, {"split": task.arguments["split"], "summary": vars(summary)}, (corpus.stored(file),))
@@ -58,20 +56,11 @@ def _read(path: str, low: int, high: int) -> shards.Documents:
 
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
     """Counts by split and source; writes the index of the shards."""
-    tokenizer = tokenizer_of(corpus.config.output)
-    config = corpus.config.shards
     splits: dict[str, list[tuple[str, shards.ShardSummary]]] = {split: [] for split in SPLITS}
     for outcome in outcomes:
         summary = shards.ShardSummary(**outcome.details["summary"])
         splits[outcome.details["split"]].append((outcome.files[0].path.removeprefix("shards/"), summary))
-    content = shards.index(
-        splits,
-        tokenizer=tokenizer.hash,
-        vocabulary=tokenizer.model_vocabulary,
-        seed=config.seed,
-        begin=tokenizer.special("begin") if config.begin_token else None,
-        end=tokenizer.special("end") if config.end_token else None,
-    )
+    content = shards.index(splits, seed=corpus.config.shards.seed, **shard_facts(corpus))
     storage.write_json(corpus.path(f"shards/{shards.INDEX_NAME}"), content)
     details = {
         "splits": {

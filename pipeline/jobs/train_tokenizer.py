@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pipeline import progress, storage
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
-from pipeline.errors import GristmillError
+from pipeline.errors import ConfigError, GristmillError
 from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
 from tokenizer import formats, merges
@@ -52,7 +52,8 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
             file.stream.write(content.encode())
         files.append(corpus.stored(file))
     counts |= {"vocabulary": tokenizer.merges.vocabulary_size, "model_vocabulary": tokenizer.model_vocabulary}
-    return Outcome(counts, {"hash": tokenizer.hash}, tuple(files))
+    details = {"hash": tokenizer.hash, "special_ids": dict(tokenizer.special_ids)}
+    return Outcome(counts, details, tuple(files))
 
 
 def _given(settings: dict[str, Any]) -> tuple[formats.Tokenizer, dict[str, int]]:
@@ -95,6 +96,27 @@ def tokenizer_of(output: str) -> formats.Tokenizer:
     path = storage.join(output, FOLDER, "tokenizer.json")
     config = storage.read_text(storage.join(output, FOLDER, "tokenizer_config.json"))
     return formats.from_json(storage.read_text(path), config, path)
+
+
+def shard_facts(corpus: Corpus) -> dict[str, Any]:
+    """What shards say of their tokenizer: its hash, the model's vocabulary, and the ids around every document.
+
+    Raises:
+        ConfigError: the tokenizer lacks a token that the config asks for.
+    """
+    manifest, config = corpus.manifest(FOLDER), corpus.config.shards
+    ids = manifest["details"]["special_ids"]
+    for name, wanted in [("begin", config.begin_token), ("end", config.end_token)]:
+        if wanted and name not in ids:
+            raise ConfigError(
+                f"shards.{name}_token: the tokenizer has only {', '.join(ids) or 'no special tokens'}: set it to false"
+            )
+    return {
+        "tokenizer": manifest["details"]["hash"],
+        "vocabulary": manifest["counts"]["model_vocabulary"],
+        "begin": ids["begin"] if config.begin_token else None,
+        "end": ids["end"] if config.end_token else None,
+    }
 
 
 JOB = Job("tokenizer", FOLDER, 1, settings_of, plan, work, summarise=summarise)

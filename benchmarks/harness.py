@@ -1,0 +1,50 @@
+"""What the benchmarks share: the machine they ran on, rows of results, and the one JSON object at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+SNAPSHOTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "dumps"
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, load at this moment, memory in GB and Python."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return {
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "memory_gb": round(memory, 1),
+        "python": platform.python_version(),
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def row(system: str, case: str, metric: str, value: float, unit: str) -> dict[str, Any]:
+    """One row of the results."""
+    return {"system": system, "case": case, "metric": metric, "value": round(float(value), 3), "unit": unit}
+
+
+def finish(report: dict[str, Any], as_json: bool) -> int:
+    """Prints a report, as one JSON line or as a table; the exit status is 1 when a check is false."""
+    if as_json:
+        print(json.dumps(report))
+    else:
+        for each in report["results"]:
+            print(f"{each['system']:<22}{each['case']:<26}{each['value']:>12,.2f} {each['unit']}")
+        for check, good in report["checks"].items():
+            print(f"{'ok   ' if good else 'FALSE'} {check}")
+        for note in report.get("notes", []):
+            print(f"note  {note}")
+    return 0 if all(report["checks"].values()) else 1
