@@ -250,6 +250,24 @@ def _pop(heap, size):
 
 
 @njit(nogil=True, cache=True)
+def _merge_piece(data, start, stop, vocabulary, alive, out, count):
+    """Appends the ranks of the piece ``data[start:stop]`` to ``out`` from ``count`` on; returns the new count."""
+    first = count
+    count = -1
+    if vocabulary.proper:
+        count = _by_longest_match(
+            data, start, stop, vocabulary.byte_rank, vocabulary.root, vocabulary.edges, vocabulary.character_root,
+            vocabulary.character_edges, vocabulary.tokens, vocabulary.merges, vocabulary.merge_filter, alive, out,
+            first,
+        )  # fmt: skip
+    if count < 0:
+        count = _by_merging(
+            data, start, stop, vocabulary.byte_rank, vocabulary.merges, vocabulary.merge_filter, out, first
+        )
+    return count
+
+
+@njit(nogil=True, cache=True)
 def tokens_are_proper(data, offsets, vocabulary):
     """Whether every token of the vocabulary (bytes by rank) encodes to itself."""
     out = np.empty(len(data) + 1, np.uint32)
@@ -306,7 +324,7 @@ def encode(data, offsets, vocabulary, cache, begin, end, out, ends):
     """
     count = 0
     mask = np.uint64(len(cache) // 8 - 1)
-    alive = np.empty(64, np.uint64)
+    alive = np.empty(1, np.uint64)
     marks = np.empty(MARK_PADDING, np.uint8)
     for row in range(len(offsets) - 1):
         if begin >= 0:
@@ -316,6 +334,7 @@ def encode(data, offsets, vocabulary, cache, begin, end, out, ends):
         stop = offsets[row + 1]
         if len(marks) < stop - start + MARK_PADDING:
             marks = np.empty(2 * (stop - start) + MARK_PADDING, np.uint8)
+            alive = np.empty(len(marks) // 64 + 1, np.uint64)
         mark_pieces(data, start, stop, vocabulary.kinds, vocabulary.windows, vocabulary.classes, marks)
         base = start
         while start < stop:
@@ -340,19 +359,7 @@ def encode(data, offsets, vocabulary, cache, begin, end, out, ends):
                     start = after
                     continue
             first = count
-            count = -1
-            if vocabulary.proper:
-                if length // 64 + 1 > len(alive):
-                    alive = np.empty(2 * (length // 64 + 1), np.uint64)
-                count = _by_longest_match(
-                    data, start, after, vocabulary.byte_rank, vocabulary.root, vocabulary.edges,
-                    vocabulary.character_root, vocabulary.character_edges, vocabulary.tokens, vocabulary.merges,
-                    vocabulary.merge_filter, alive, out, first,
-                )  # fmt: skip
-            if count < 0:
-                count = _by_merging(
-                    data, start, after, vocabulary.byte_rank, vocabulary.merges, vocabulary.merge_filter, out, first
-                )
+            count = _merge_piece(data, start, after, vocabulary, alive, out, first)
             if length <= CACHED_BYTES and count - first <= _CACHED_TOKENS:
                 _remember(cache, low, high, out, first, count)
             start = after
