@@ -9,6 +9,55 @@ from numba import njit
 from tokenizer.piece_kernels import hash_piece, same_piece
 from tokenizer.scanner_kernels import MARK_PADDING, mark_pieces, next_mark
 
+# Columns of the table's rows, int64: where the piece starts in the text, its bytes, its count, its hash.
+_START, _LENGTH, _COUNT, _HASH = range(4)
+
+
+@njit(nogil=True, cache=True)
+def _grown(rows, size):
+    """A table of twice the rows, and the slots over them: row + 1 by hash, 0 where free."""
+    more = np.empty((2 * len(rows), 4), np.int64)
+    more[:size] = rows[:size]
+    slots = np.zeros(4 * len(rows), np.int64)
+    mask = len(slots) - 1
+    for row in range(size):
+        slot = more[row, _HASH] & mask
+        while slots[slot] != 0:
+            slot = (slot + 1) & mask
+        slots[slot] = row + 1
+    return more, slots
+
+
+@njit(nogil=True, cache=True)
+def _count_document(data, start, stop, weight, marks, rows, slots, size):
+    """Counts the pieces of a marked document; returns the rows in use. There is room for a new row a piece."""
+    mask = len(slots) - 1
+    base = start
+    while start < stop:
+        end = base + next_mark(marks, start - base + 1)
+        length = end - start
+        value = np.int64(hash_piece(data, start, end))
+        slot = value & mask
+        row = slots[slot] - 1
+        while row >= 0 and not (
+            rows[row, _HASH] == value
+            and rows[row, _LENGTH] == length
+            and same_piece(data, rows[row, _START], start, length)
+        ):
+            slot = (slot + 1) & mask
+            row = slots[slot] - 1
+        if row >= 0:
+            rows[row, _COUNT] += weight
+        else:
+            slots[slot] = size + 1
+            rows[size, _START] = start
+            rows[size, _LENGTH] = length
+            rows[size, _COUNT] = weight
+            rows[size, _HASH] = value
+            size += 1
+        start = end
+    return size
+
 
 @njit(nogil=True, cache=True)
 def count_distinct(data, offsets, weights, kinds, windows, classes):
@@ -23,68 +72,24 @@ def count_distinct(data, offsets, weights, kinds, windows, classes):
         ``starts`` int64, ``lengths`` int64 and ``counts`` int64, one a distinct piece, in order of first occurrence;
         ``starts`` are positions in ``data``.
     """
-    capacity = 1 << 12
-    slots = np.zeros(2 * capacity, np.int64)  # piece index + 1, 0 is free
-    mask = np.uint64(2 * capacity - 1)
-    hashes = np.empty(capacity, np.uint64)
-    starts = np.empty(capacity, np.int64)
-    lengths = np.empty(capacity, np.int64)
-    counts = np.empty(capacity, np.int64)
+    rows, slots = _grown(np.empty((1 << 11, 4), np.int64), 0)
     size = 0
     marks = np.empty(MARK_PADDING, np.uint8)
-    for row in range(len(offsets) - 1):
-        weight = weights[row]
-        if weight == 0:
+    for document in range(len(offsets) - 1):
+        start = offsets[document]
+        stop = offsets[document + 1]
+        if weights[document] == 0:
             continue
-        start = offsets[row]
-        stop = offsets[row + 1]
         if len(marks) < stop - start + MARK_PADDING:
             marks = np.empty(2 * (stop - start) + MARK_PADDING, np.uint8)
         mark_pieces(data, start, stop, kinds, windows, classes, marks)
-        base = start
-        while start < stop:
-            end = base + next_mark(marks, start - base + 1)
-            length = end - start
-            value = hash_piece(data, start, end)
-            slot = value & mask
-            while True:
-                piece = slots[slot] - 1
-                if piece < 0:
-                    break
-                if (
-                    hashes[piece] == value
-                    and lengths[piece] == length
-                    and same_piece(data, starts[piece], start, length)
-                ):
-                    break
-                slot = (slot + np.uint64(1)) & mask
-            if piece >= 0:
-                counts[piece] += weight
-            else:
-                if size == capacity:
-                    capacity *= 2
-                    hashes = np.concatenate((hashes, np.empty_like(hashes)))
-                    starts = np.concatenate((starts, np.empty_like(starts)))
-                    lengths = np.concatenate((lengths, np.empty_like(lengths)))
-                    counts = np.concatenate((counts, np.empty_like(counts)))
-                    slots = np.zeros(2 * capacity, np.int64)
-                    mask = np.uint64(2 * capacity - 1)
-                    for i in range(size):
-                        slot = hashes[i] & mask
-                        while slots[slot] != 0:
-                            slot = (slot + np.uint64(1)) & mask
-                        slots[slot] = i + 1
-                    slot = value & mask
-                    while slots[slot] != 0:
-                        slot = (slot + np.uint64(1)) & mask
-                slots[slot] = size + 1
-                hashes[size] = value
-                starts[size] = start
-                lengths[size] = length
-                counts[size] = weight
-                size += 1
-            start = end
-    return starts[:size].copy(), lengths[:size].copy(), counts[:size].copy()
+        pieces = 0
+        for i in range(stop - start):
+            pieces += marks[i]
+        while len(rows) < size + pieces:
+            rows, slots = _grown(rows, size)
+        size = _count_document(data, start, stop, weights[document], marks, rows, slots, size)
+    return rows[:size, _START].copy(), rows[:size, _LENGTH].copy(), rows[:size, _COUNT].copy()
 
 
 @njit(nogil=True, cache=True)
