@@ -117,7 +117,7 @@ def plan(
         binding = [cell for cell in used if shape[cell] / available[cell] >= most * (1 - 1e-9)]
         if total_bytes is not None and total_bytes <= largest:
             binding = []
-        epochs |= dict.fromkeys(binding, max_epochs)  # not a rounding error less
+        epochs |= dict.fromkeys(binding, float(max_epochs))  # not a rounding error less
     else:
         largest = max_epochs * math.fsum(available.values())
         factor = 1.0 if total_bytes is None else min(total_bytes / math.fsum(available.values()), max_epochs)
