@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.failures import as_one_line, there
+
 app = typer.Typer(no_args_is_help=True, help="Train a fastText quality model, and see how well it does.")
 Files = Annotated[
     list[str], typer.Option(help="JSONL or Parquet files or globs with a `text` column; may be given several times.")
@@ -28,12 +30,9 @@ def train(
     Then, in the corpus: `filter: {quality: {model: quality.bin, label: __label__positive, minimum: 0.5}}`.
     """
     from filters import quality
-    from pipeline.errors import GristmillError
 
-    try:
+    with as_one_line():
         quality.train(texts(positive), texts(negative), out, seed=seed)
-    except (ValueError, OSError) as error:
-        raise GristmillError(str(error)) from error
     typer.echo(out)
 
 
@@ -53,14 +52,11 @@ def evaluate(
 
     from filters.quality import QualityModel
     from filters.quality_evaluation import evaluate as judged
-    from pipeline.errors import GristmillError
 
-    try:
-        scorer = QualityModel(model, label)
+    with as_one_line():
+        scorer = QualityModel(there(model), label)
         scores = [np.concatenate([scorer.score(batch) for batch in texts(files)]) for files in (positive, negative)]
         found = judged(scores[0], scores[1], minimum)
-    except (ValueError, OSError) as error:
-        raise GristmillError(str(error)) from error
     for name, value in found._asdict().items():
         typer.echo(
             f"{name.replace('_', ' '):<12} {value:,}"

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.failures import as_one_line
+
 app = typer.Typer(no_args_is_help=True, help="Look into token shards and check them.")
 Folder = Annotated[Path, typer.Argument(metavar="SHARDS", help="Folder that holds shards.json.", show_default=False)]
 
@@ -27,7 +29,8 @@ def stats(
     from pipeline.units import size
     from tokenizer import shards
 
-    found = _readable(lambda: shards.stats(folder))
+    with as_one_line():
+        found = shards.stats(folder)
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -59,7 +62,8 @@ def head(
     """
     from tokenizer import formats, shards
 
-    rows = _readable(lambda: shards.head(folder, documents, split))
+    with as_one_line():
+        rows = shards.head(folder, documents, split)
     beside = folder.parent / "tokenizer"
     pieces = formats.load(beside).token_bytes if (beside / "tokenizer.json").is_file() else None
     for row in rows:
@@ -79,17 +83,8 @@ def verify(folder: Folder) -> None:
     from pipeline.errors import GristmillError
     from tokenizer import shards
 
-    problems = _readable(lambda: shards.verify(folder))
+    with as_one_line():
+        problems = shards.verify(folder)
     if problems:
         raise GristmillError("\n".join(problems))
     typer.echo(f"{folder}: all shards are whole")
-
-
-def _readable(read):  # type: ignore[no-untyped-def]
-    """Turns what is wrong with the folder into one line."""
-    from pipeline.errors import GristmillError
-
-    try:
-        return read()
-    except (ValueError, OSError) as error:
-        raise GristmillError(str(error)) from error

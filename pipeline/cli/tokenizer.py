@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.corpus import Config, Options, Runner, Workers, run_jobs
+from pipeline.cli.failures import as_one_line, there
 
 app = typer.Typer(no_args_is_help=True, help="Train a tokenizer, look into it, compare it with others.")
 TokenizerPath = Annotated[
@@ -50,14 +51,14 @@ def merge(
     """
     from rich.progress import Progress
 
-    from pipeline.errors import GristmillError
+    from pipeline.errors import ConfigError
     from tokenizer import counts as piece_counts
     from tokenizer import formats, merges, pretokenizers
 
-    files = sorted(file for path in counts for file in (path.rglob("*.parquet") if path.is_dir() else [path]))
+    files = sorted(file for path in counts for file in (path.rglob("*.parquet") if path.is_dir() else [there(path)]))
     if not files:
-        raise GristmillError(f"{counts[0]}: no count files; make some with `gristmill tokenizer count`")
-    try:
+        raise ConfigError(f"{counts[0]}: no count files; make some with `gristmill tokenizer count`")
+    with as_one_line():
         scheme = pretokenizers.pretokenizer(pretokenizer)
         total = piece_counts.merge_counts([piece_counts.read_counts(file, scheme) for file in files])
         with Progress(transient=True) as progress:
@@ -70,8 +71,6 @@ def merge(
                 strict=strict,
             )
         formats.save(formats.Tokenizer(scheme, learned), out)
-    except (ValueError, OSError) as error:
-        raise GristmillError(str(error)) from error
     short = vocabulary - learned.vocabulary_size
     told = f"; the text has pairs for no more than that, {short:,} short of what was asked" if short else ""
     typer.echo(f"{out}: {learned.vocabulary_size:,} regular tokens from {total.num_rows:,} distinct pieces{told}")
@@ -128,10 +127,7 @@ def decode(
 
 
 def _load(path: Path):  # type: ignore[no-untyped-def]
-    from pipeline.errors import ConfigError
     from tokenizer import formats
 
-    try:
-        return formats.load(path)
-    except (ValueError, OSError) as error:
-        raise ConfigError(str(error)) from error
+    with as_one_line():
+        return formats.load(there(path))

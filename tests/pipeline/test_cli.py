@@ -1,0 +1,348 @@
+"""The command line as a person meets it: every verb, every exit code, with and without a terminal."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import command_line
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from command_line import ESCAPE, PROGRAM, another_output, gristmill, gristmills, on_a_terminal
+
+VERBS = [
+    *[(verb,) for verb in ("run", "ingest", "dedup", "filter", "mix", "tokenize", "report", "train", "evaluate")],
+    *[(verb,) for verb in ("generate", "export", "sample", "doctor")],
+    *[("tokenizer", verb) for verb in ("train", "count", "merge", "encode", "decode")],
+    *[("shards", verb) for verb in ("stats", "head", "verify")],
+    *[("quality", verb) for verb in ("train", "evaluate")],
+    *[("config", verb) for verb in ("show", "schema")],
+]
+JOBS = ["ingest", "sign", "match", "cluster", "annotate", "select", "mix", "count", "tokenizer", "encode", "tokenize"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return command_line.finished(tmp_path_factory)
+
+
+# Help
+
+
+def test_every_verb_explains_itself_by_example():
+    for verb, said in zip(VERBS, gristmills([(*verb, "--help") for verb in VERBS]), strict=True):
+        assert said.code == 0, (verb, said.err)
+        needs_no_more = verb in (("doctor",), ("config", "schema"))
+        usage, _, rest = said.out.partition("\n \n") if "\n \n" in said.out else said.out.partition("\n\n")
+        example = r"\s+".join(("gristmill", *verb)) + ("" if needs_no_more else r"\s+[^\s\[]")
+        assert "Usage:" in usage
+        assert re.search(example, re.sub(r"[│╭╮╰╯─]", " ", rest)), (verb, said.out)
+        assert said.err == ""
+
+
+def test_the_first_help_names_every_verb_and_the_exit_codes():
+    said = gristmill("--help")
+    assert said.code == 0
+    assert all(re.search(rf"│ {verb[0]}\b", said.out) for verb in VERBS)
+    assert "0 done, 1 failed, 2 wrong usage" in said.out
+
+
+def test_help_comes_at_once_and_loads_nothing_heavy():
+    program = (
+        "import sys; sys.argv = ['gristmill', '--help']\n"
+        "from pipeline.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('apache_beam', 'torch', 'numba', 'pyarrow', 'plotly', 'pydantic') if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "[]"
+    times = []
+    for _ in range(3):  # the best of three, for other processes may be at work
+        began = time.monotonic()
+        gristmill("--help")
+        times.append(time.monotonic() - began)
+    assert min(times) < 1.5
+
+
+# Wrong usage: exit code 2, one line on stderr, nothing on stdout
+
+
+def test_wrong_usage_is_one_line_and_exit_code_2(made, tmp_path):
+    config = made.config
+    cases = {
+        ("run", config, "--bogus"): "No such option: --bogus; see `gristmill run --help`",
+        ("runn",): "'runn'.*[Dd]id you mean.*run",
+        ("shards", "stat"): "'stat'.*stats.*`gristmill shards --help`",
+        ("run",): "Missing argument 'CORPUS.YAML'",
+        ("run", config, "--workers", 0): "--workers",
+        ("run", config, "--until", "tokenise"): "--until: `tokenise` is unknown; did you mean `tokenize`?",
+        ("run", config, "--runner", "sparc"): "--runner: `sparc` is unknown; did you mean `spark`?",
+        ("run", config, "ingest"): "`ingest` is no option",
+        ("run", config, "--", "--direct_num_worker=3"): "no --direct_num_worker; did you mean `--direct_num_workers`?",
+        ("run", config, "--", "--direct_num_workers=many"): "--direct_num_workers: invalid int value: 'many'",
+        ("run", made.folder / "corpus.yml"): "corpus.yml: there is no such file; did you mean `corpus.yaml`?",
+        ("run", made.folder): "cannot be read as YAML.*[Dd]irectory",
+        ("report", tmp_path / "nowhere"): "nowhere: there is no such folder; give the `output` of a corpus",
+        ("shards", "stats", tmp_path): "shards.json: there is no such index; write shards with `gristmill tokenize`",
+        ("shards", "head", tmp_path / "none"): "shards.json: there is no such index",
+        ("tokenizer", "encode", tmp_path / "tok", "x"): "tok: there is no such file or folder",
+        ("tokenizer", "merge", tmp_path, "--out", tmp_path / "tok"): "no count files; .* `gristmill tokenizer count`",
+        ("tokenizer", "merge", tmp_path / "no.parquet", "--out", tmp_path / "tok"): "no.parquet: there is no such file",
+        ("tokenizer", "decode", made.output / "tokenizer", 5, 10**6): "token 1000000 at position 1 .* vocabulary",
+        ("sample", made.folder.parent): "holds other files and no sample: name a new or an empty folder",
+        ("quality", "evaluate", tmp_path / "m.bin", "--positive", "a.jsonl", "--negative", "b.jsonl"): "m.bin",
+        ("quality", "train", "--positive", "a.txt", "--negative", "b.txt", "--out", tmp_path / "m"): "a.txt",
+    }
+    for (call, words), said in zip(cases.items(), gristmills(list(cases), folder=tmp_path), strict=True):
+        assert said.code == 2, (call, said)
+        assert said.out == "", call
+        assert len(said.errors) == len(said.err.splitlines()) == 1, (call, said.err)
+        assert re.search(words, said.errors[0]), (call, said.err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_with_many_mistakes_is_a_line_for_each(made, tmp_path):
+    config = yaml.safe_load(made.config.read_text())
+    config["dedup"] = {"rowz": 8, "bands": 0}
+    config["filter"]["language"] = {"minimum_score": 65}
+    (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "broken.yaml").write_text("name: [\n")
+    (tmp_path / "list.yaml").write_text("- a\n")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    wrong, *others = gristmills([("run", f"{name}.yaml") for name in ("wrong", "broken", "list", "binary")], tmp_path)
+    assert wrong.code == 2
+    assert len(wrong.errors) == 3
+    assert any(re.search(r"dedup\.rowz: there is no such key; did you mean `rows`", line) for line in wrong.errors)
+    assert any(re.search(r"dedup\.bands: .*greater than or equal to 1, not 0", line) for line in wrong.errors)
+    assert any("filter.language.minimum_score" in line and "not 65" in line for line in wrong.errors)
+    words = ["broken.yaml: cannot be read as YAML.*line", "list.yaml: .* is a mapping with name, output and sources"]
+    for said, expected in zip(others, [*words, "binary.yaml: cannot be read as YAML"], strict=True):
+        assert said.code == 2
+        assert len(said.errors) == 1
+        assert re.search(expected, said.errors[0])
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly():
+    schema = subprocess.Popen([PROGRAM, "config", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    schema.stdout.close()
+    assert schema.stderr.read() == ""
+    assert schema.wait() == 0
+
+
+def test_a_defect_shows_its_traceback_when_asked_for(tmp_path):
+    # A pipe into a verb that expects UTF-8 text stands for any error nobody thought of.
+    program = (
+        "import sys; sys.argv = ['gristmill', 'doctor']\n"
+        "import pipeline.doctor\n"
+        "pipeline.doctor.checks = lambda: 1 / 0\n"
+        "from pipeline.cli import main; main()"
+    )
+    for shown in ("", "1"):
+        said = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False,
+            env=command_line.environment(GRISTMILL_TRACEBACK=shown),
+        )  # fmt: skip
+        assert said.returncode == 1
+        assert ("Traceback" in said.stderr) == bool(shown)
+        assert "ZeroDivisionError: division by zero" in said.stderr
+
+
+# Looks: a live line on a terminal, plain lines elsewhere
+
+
+def test_a_terminal_shows_a_live_line_of_each_job(made):
+    assert made.run.out.strip() == str(made.output)
+    shown = ESCAPE.sub("", made.run.err)
+    frames = re.split(r"[\r\n]+", shown)
+    assert "\x1b[?25l" in made.run.err  # the cursor is hidden while the line lives,
+    assert made.run.err.rindex("\x1b[?25h") > made.run.err.rindex("\x1b[?25l")  # and back at the end
+    live = [line for line in frames if re.search(r"━|╸|╺", line)]
+    assert sum(any(line.strip().startswith(job) for line in live) for job in JOBS) >= 9  # some last under 0.2 s
+    assert any(re.search(r"\d/8 files · \d+ documents · \d+\.\d MB/s", line) for line in live)
+    done = [line for line in frames if line.startswith("✓")]
+    assert [line.split()[1] for line in done] == JOBS
+    assert re.search(r"8 files → \d+ documents, [\d.]+ kB; \d+ rejects", done[0])
+
+
+def test_nothing_is_coloured_where_nobody_wants_it(made):
+    plain = gristmill("run", made.config)
+    assert plain.code == 0
+    assert plain.out.strip() == str(made.output)
+    assert "\x1b" not in plain.err
+    assert [line.split()[:2] for line in plain.err.splitlines()] == [["·", job] for job in JOBS]
+    assert all(line.endswith("up to date") for line in plain.err.splitlines())
+    assert command_line.COLOUR.search(made.run.err)
+    assert command_line.COLOUR.search(on_a_terminal("runn").err)
+    assert not command_line.COLOUR.search(on_a_terminal("runn", NO_COLOR="1").err)
+    assert not command_line.COLOUR.search(on_a_terminal("ingest", made.config, NO_COLOR="1").err)
+
+
+# Every verb on the outputs of one run
+
+
+def test_sample_says_what_it_wrote_and_what_comes_next(made):
+    assert re.search(r"2 dumps in 8 files; \d+ documents .* 9 languages; .* 8 broken records", made.sample.out)
+    assert made.sample.out.splitlines()[-1] == f"next: gristmill run {made.config}"
+
+
+def test_a_shown_config_is_a_config_that_means_the_same(made, tmp_path):
+    shown = gristmill("config", "show", made.config)
+    assert shown.code == 0
+    (tmp_path / "shown.yaml").write_text(shown.out)
+    again = gristmill("config", "show", tmp_path / "shown.yaml")
+    assert again.out == shown.out
+    whole = yaml.safe_load(shown.out)
+    assert whole["output"] == str(made.output)
+    assert whole["tokenizer"]["vocabulary"] == command_line.VOCABULARY
+    schema = json.loads(gristmill("config", "schema").out)
+    assert set(whole) == set(schema["properties"])
+    helps = [key["description"] for kind in schema["$defs"].values() for key in kind["properties"].values()]
+    assert all(f"# {text}" in shown.out for text in helps if "Quality" not in text) or len(helps) > 40
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(made, tmp_path):
+    config, output = another_output(made, tmp_path)
+    ahead = gristmill("run", config, "--dry-run")
+    assert ahead.code == 0, ahead.err
+    assert re.search(r"ingest\s+│ ingest\s+│\s+8 │\s+8 │\s+[\d.]+ kB", ahead.out)
+    assert "after the jobs before it" in ahead.out
+    assert "engine: direct" in ahead.out
+    assert not output.exists()
+    done = gristmill("run", made.config, "--dry-run", "--until", "dedup")
+    assert re.findall(r"│ (\w+) +│ +\d │ up to date", done.out) == ["ingest", "sign", "match", "cluster"]
+
+
+def test_a_stage_before_its_time_says_what_to_run_first(made, tmp_path):
+    config, _ = another_output(made, tmp_path)
+    said = gristmill("filter", config)
+    assert said.code == 1
+    assert re.search(r"is not finished: run `gristmill run` or the stage that writes it", said.errors[-1])
+
+
+@pytest.mark.parametrize("verb", ["ingest", "dedup", "filter", "mix", "tokenize", "tokenizer train", "tokenizer count"])
+def test_a_stage_that_is_done_has_nothing_to_do(made, verb):
+    said = gristmill(*verb.split(), made.config)
+    assert said.code == 0
+    assert said.err.splitlines()
+    assert all(line.endswith("up to date") for line in said.err.splitlines())
+
+
+def test_report_writes_its_two_files(made):
+    said = gristmill("report", made.config)
+    assert said.code == 0, said.err
+    assert said.out.strip() == str(made.output / "report.html")
+    assert (made.output / "report.html").stat().st_size > 100_000
+    assert json.loads((made.output / "report.json").read_text())
+
+
+def test_shards_are_counted_shown_and_checked(made, tmp_path):
+    shards = made.output / "shards"
+    index = json.loads((shards / "shards.json").read_text())
+    stats = json.loads(gristmill("shards", "stats", shards, "--json").out)
+    assert {name: split["tokens"] for name, split in stats["splits"].items()} == {
+        name: split["tokens"] for name, split in index["splits"].items()
+    }
+    table = gristmill("shards", "stats", shards)
+    assert table.code == 0
+    assert f"{index['sources']['pydoc']['tokens']:,} tokens" in table.out
+
+    head = gristmill("shards", "head", shards, "-n", 2, "--tokens", 20)
+    assert head.code == 0
+    assert len(re.findall(r"^key \d+  source pydoc  [\d,]+ tokens$", head.out, re.MULTILINE)) == 2
+    unknown = gristmill("shards", "head", shards, "--split", "test")
+    assert unknown.code == 1
+    assert "split 'test' is unknown: these shards have train, validation" in unknown.errors[0]
+
+    assert gristmill("shards", "verify", shards).out.strip() == f"{shards}: all shards are whole"
+    copy = command_line.a_copy(made, tmp_path) / "shards"
+    name = index["splits"]["train"]["files"][0]["path"]
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    changed = gristmill("shards", "verify", copy)
+    assert changed.code == 1
+    assert changed.out == ""
+    assert len(changed.errors) == 1
+    assert name in changed.errors[0]
+    assert "checksum differs" in changed.errors[0]
+
+
+def test_text_goes_to_tokens_and_back(made):
+    tokenizer = made.output / "tokenizer"
+    text = "The mill grinds 42 sacks — 磨坊."
+    encoded = gristmill("tokenizer", "encode", tokenizer, text)
+    assert encoded.code == 0
+    assert "\x1b" not in encoded.out
+    assert gristmill("tokenizer", "encode", tokenizer, "-", text=text).out == encoded.out
+    ids = encoded.out.splitlines()[0].split()
+    decoded = gristmill("tokenizer", "decode", tokenizer, *ids)
+    assert decoded.out == text + "\n"
+    assert f"{len(ids)} tokens, {len(text.encode()) / len(ids):.2f} bytes a token" in encoded.out
+
+
+def test_merging_the_counts_gives_the_tokenizer_of_the_run(made, tmp_path):
+    counts = made.output / "counts"
+    said = gristmill("tokenizer", "merge", counts, "--vocabulary", command_line.VOCABULARY, "--out", tmp_path / "tok")
+    assert said.code == 0, said.err
+    assert f"{command_line.VOCABULARY} regular tokens from" in said.out
+    assert (tmp_path / "tok" / "tokenizer.json").read_bytes() == (made.output / "tokenizer/tokenizer.json").read_bytes()
+    short = gristmill("tokenizer", "merge", counts, "--vocabulary", 100_000, "--out", tmp_path / "short")
+    assert short.code == 0
+    assert "short of what was asked" in short.out
+    strict = gristmill("tokenizer", "merge", counts, "--vocabulary", 100_000, "--out", tmp_path / "strict", "--strict")
+    assert strict.code == 1
+    assert "more than this text holds" in strict.errors[0]
+    assert not (tmp_path / "strict").exists()
+
+
+def test_a_quality_model_is_trained_and_judged(made, tmp_path):
+    parts = sorted((made.output / "filtered").glob("*/*.parquet"))
+    rows = pa.concat_tables(pq.read_table(part, columns=["text", "language"], partitioning=None) for part in parts)
+    for name, english in (("good", True), ("other", False)):
+        texts = [row["text"] for row in rows.to_pylist() if (row["language"] == "en") is english]
+        assert len(texts) > 5
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    classes = ("--positive", "good.jsonl", "--negative", "other.jsonl")
+    trained = gristmill("quality", "train", *classes, "--out", "quality.bin", folder=tmp_path)
+    assert trained.code == 0, trained.err
+    assert trained.out.strip() == "quality.bin"
+    judged = gristmill("quality", "evaluate", "quality.bin", *classes, folder=tmp_path)
+    assert judged.code == 0, judged.err
+    figures = dict(re.findall(r"^(\w[\w ]*?)\s{1,}([\d.,]+)$", judged.out, re.MULTILINE))
+    assert float(figures["precision"]) > 0.9
+    assert float(figures["recall"]) > 0.9
+
+
+def test_doctor_looks_at_the_machine():
+    said = gristmill("doctor")
+    assert said.code == 0
+    for name in ("Python", "Memory", "Disk", "Local engine", "Extra train", "Extra spark"):
+        assert name in said.out
+
+
+# Ctrl-C
+
+
+def test_ctrl_c_is_a_word_and_130_and_the_next_run_goes_on(made, tmp_path):
+    config, output = another_output(made, tmp_path)
+    process = command_line.start("run", config, "--until", "dedup", "--workers", 1)
+    while len(list(output.glob("documents/*/*.parquet"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.splitlines()[-1] == "stopped; what was finished is kept, and the same command goes on from there"
+    assert "Traceback" not in err
+    assert not list(output.glob("signatures/*/*.parquet"))
+    again = gristmill("run", config, "--until", "dedup")
+    assert again.code == 0, again.err
+    manifest = json.loads((output / "documents" / "manifest.json").read_text())
+    assert manifest["complete"]
+    assert manifest["tasks_run"] < len(manifest["tasks"]) == 8
