@@ -64,11 +64,12 @@ def run(
 
     gristmill run corpus.yaml --runner spark -- --spark_master_url=spark://host:7077
     """
-    from pipeline import stages
+    from pipeline.config import STAGES
 
     if until is not None:
-        _known(until, "--until", list(stages.JOBS))
-    run_jobs(config, stages.until(until), runner, workers, options, dry_run)
+        _known(until, "--until", list(STAGES))
+    last = STAGES[-1] if until is None else until
+    run_jobs(config, list(STAGES[: STAGES.index(last) + 1]), runner, workers, options, dry_run)
 
 
 def _stage_verb(stage: str) -> Callable[..., None]:
@@ -89,13 +90,14 @@ def run_jobs(
 ) -> None:
     """Runs stages of a corpus under a live display; ``only`` one job of them."""
     interruption.stop_at_once()
+    config = configured(path, runner, workers, options)  # before Beam, which takes a second to import
+    quiet.quieten_workers()
     from pipeline import stages as pipeline_stages
     from pipeline.console import Display
     from pipeline.corpus import Corpus
     from pipeline.runners import runner_and_options
 
-    quiet.quieten_workers()
-    corpus = Corpus(configured(path, runner, workers, options))
+    corpus = Corpus(config)
     runner_and_options(corpus.config.engine)  # refuses wrong options before anything is done
     if dry_run:
         from pipeline.forecast import show_plan
