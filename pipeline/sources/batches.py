@@ -42,7 +42,7 @@ REASONS = {
     "invalid-utf8": "the text is not valid UTF-8",
     "bad-http": "the HTTP response cannot be parsed or unpacked",
     "undecodable": "no charset turns the page into text",
-    "too-deep": "the page's elements are nested deeper than the limit",
+    "too-deep": "the page's elements are nested deeper than the limit, or its formatting is left open too often",
     "bad-json": "the line is not a JSON object",
     "no-text": "the record has no text column, or null in it",
     "not-text": "the text column holds something other than a string",
@@ -57,12 +57,13 @@ class Limits(NamedTuple):
     """What a source refuses to hold in memory.
 
     ``record_bytes``: the longest record, line or unpacked page. ``header_bytes``: the longest WARC or HTTP header.
-    ``depth``: how deep the elements of a page may be nested; finding main text takes time quadratic in it.
+    ``depth``: how deep the elements of a page may be nested (browsers stop at 512, too); finding main text takes time
+    in proportion to the page times its depth.
     """
 
     record_bytes: int = 256 << 20
     header_bytes: int = 64 << 10
-    depth: int = 2000
+    depth: int = 512
 
 
 class SourceBatch(NamedTuple):

@@ -11,7 +11,7 @@ from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 from resiliparse.parse.html import HTMLTree
 from resiliparse.parse.html.node import Node
 
-from pipeline.sources.markup_kernels import VOID_ELEMENTS, nesting
+from pipeline.sources.markup_kernels import FORMATTING_ELEMENTS, VOID_ELEMENTS, nesting, reopened
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 
@@ -22,6 +22,7 @@ _META = re.compile(rb"<meta[^>]{0,500}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1
 _XML = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{1,40})", re.I)
 _META_WITHIN = 4096  # bytes; the standard says 1,024, pages do not keep to it
 _MAX_UNDECODABLE = 0.01  # characters lost or control characters, of all
+_MAX_REOPENED = 1 << 20  # elements, at about half a kilobyte each
 _TOLERATED = 8  # of them in any page, however short
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f]")
 _LINE_ENDS = re.compile("\r\n?")
@@ -35,7 +36,7 @@ class ExtractionError(ValueError):
         self.reason = reason
 
 
-def extract(body: bytes, charset: str | None = None, max_depth: int = 2000, plain: bool = False) -> str:
+def extract(body: bytes, charset: str | None = None, max_depth: int = 512, plain: bool = False) -> str:
     """The text of a page.
 
     Main content by resiliparse's rules (Bevendorff et al., ECIR 2018): no navigation, header, footer or side bars.
@@ -54,10 +55,12 @@ def extract(body: bytes, charset: str | None = None, max_depth: int = 2000, plai
     """
     text = decode(body, charset, html=not plain)
     if not plain:
-        if nesting(np.frombuffer(text.encode("utf-8", "replace"), np.uint8), VOID_ELEMENTS) > max_depth:
-            tree_depth = _depth(HTMLTree.parse(text), max_depth)
-            if tree_depth > max_depth:
-                raise ExtractionError("too-deep", f"its elements are nested more than {max_depth} deep")
+        data = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
+        if reopened(data, FORMATTING_ELEMENTS) > _MAX_REOPENED:
+            raise ExtractionError("too-deep", f"formatting left open makes more than {_MAX_REOPENED} elements")
+        deep = nesting(data, VOID_ELEMENTS, max_depth) > max_depth
+        if deep and _depth(HTMLTree.parse(text), max_depth) > max_depth:  # the parser closes some elements by itself
+            raise ExtractionError("too-deep", f"its elements are nested more than {max_depth} deep")
         text = extract_plain_text(
             text,
             preserve_formatting=True,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline import storage, stores
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, GristmillError
 from pipeline.sources import https
 from pipeline.sources.read import open_input
 from pipeline.sources.segments import Break, Segments
@@ -90,6 +90,8 @@ def _match(path: str) -> list[tuple[str, str | None]]:
     pattern = re.compile(_regex(path))
     try:
         names = _names(glob)
+    except GristmillError:
+        raise
     except OSError as error:
         raise ConfigError(f"{path}: cannot be searched: {error}") from error
     matches = [(name, match) for name in names if (match := pattern.fullmatch(name))]
@@ -119,6 +121,8 @@ def _check_there(path: str) -> None:
     try:
         there = storage.exists(path)
         is_folder = not there or (storage.is_local(path) and os.path.isdir(path))
+    except GristmillError:
+        raise
     except OSError as error:
         raise ConfigError(f"{path}: cannot be looked at: {error}") from error
     if there and is_folder:
@@ -133,7 +137,7 @@ def _nearest(path: str) -> str:
     while _has_magic(folder):
         folder, _, name = folder.rpartition("/")
     try:
-        there = _names_in(folder)
+        there = _names_in(folder) if folder else []
     except OSError:
         there = []
     if not there:
@@ -145,7 +149,7 @@ def _nearest(path: str) -> str:
 def _names_in(folder: str) -> list[str]:
     """Names of some files and folders in a folder; of a store, which may hold millions, those among its first."""
     if storage.is_local(folder):
-        return sorted(os.listdir(folder or "/"))
+        return sorted(os.listdir(folder))
     prefix = folder.rstrip("/") + "/"
     return sorted({file.path[len(prefix) :].split("/")[0] for file in stores.listed(prefix, 1000)})
 
@@ -196,6 +200,8 @@ def _read_list(path: str) -> list[str]:
     except FileNotFoundError as error:
         near = "" if https.is_https(path) else _nearest(path)
         raise ConfigError(f"{path}: there is no such path list{near}") from error
+    except GristmillError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the list of paths cannot be read: {error}") from error
     lines = [line for line in lines if line and not line.startswith("#")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import subprocess
 import sys
 import zlib
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from pipeline.sources.batches import Limits
 from pipeline.sources.extraction import ExtractionError, declared_charset, decode, extract, media_type
 from pipeline.sources.http_response import HttpError, dechunk, parse_response
-from pipeline.sources.markup_kernels import VOID_ELEMENTS, nesting
+from pipeline.sources.markup_kernels import FORMATTING_ELEMENTS, VOID_ELEMENTS, nesting, reopened
 from pipeline.sources.read import read_documents
 
 CHINESE = "你好，世界。这是一个关于蒸馏和磨坊的测试页面，里面有足够多的汉字。"
@@ -107,37 +108,75 @@ def test_deep_nesting_is_refused_before_it_takes_quadratic_time() -> None:
     with pytest.raises(ExtractionError) as caught:
         extract(b"<html><body>" + b"<div>" * 200_000 + b"text")
     assert caught.value.reason == "too-deep"
+    with pytest.raises(ExtractionError):
+        extract(b"<html><body>" + b"<dd><li>" * 50_000 + b"text")  # neither closes the other
+    with pytest.raises(ExtractionError):
+        extract(b"<html><body>" + b"<div></b>" * 50_000 + b"text")  # end tags of nothing
+    assert "item" in extract(b"<html><body><ol>" + b"<li>item" * 5000)
     assert "flat" in extract(b"<html><body>" + b"<p>flat<br><img>" * 5000)  # many, not deep
     assert "misnested" in extract(b"<html><body>" + b"<i>" * 3 + b"misnested" + b"</b>" * 5000)
-    assert "unclosed" in extract(b"<html><body>" + b"<a href=x>unclosed" * 3000, max_depth=2000)  # closed by the parser
+    assert "unclosed" in extract(b"<html><body>" + b"<a href=x>unclosed" * 1400)  # closed by the parser
 
 
-def plain_nesting(data: bytes) -> int:
+def plain_nesting(data: bytes, limit: int) -> int:
     """The kernel's specification."""
-    import re
-
     ignored = {int(name).to_bytes(8, "big").lstrip(b"\0") for name in VOID_ELEMENTS}
-    depth = deepest = 0
+    stack: list[bytes] = []
+    deepest = 0
     for slash, name in re.findall(rb"<(/?)([A-Za-z][A-Za-z0-9]*)", data):
-        if (name.lower()[:8] in ignored and len(name) <= 8) or (len(name) > 8 and name.lower()[:8] in ignored):
+        name = name.lower()[:8]
+        if name in ignored:
             continue
-        depth = max(0, depth - 1) if slash else depth + 1
-        deepest = max(deepest, depth)
+        if not slash:
+            stack.append(name)
+            deepest = max(deepest, len(stack))
+            if deepest > limit:
+                break
+        elif name in stack:
+            while stack.pop() != name:
+                pass
     return deepest
+
+
+def plain_reopened(data: bytes) -> int:
+    """The kernel's specification."""
+    formatting = {int(name).to_bytes(8, "big").lstrip(b"\0") for name in FORMATTING_ELEMENTS}
+    total = left_open = 0
+    for slash, name in re.findall(rb"<(/?)([A-Za-z][A-Za-z0-9]*)", data):
+        if not slash:
+            total += left_open
+        if name.lower()[:8] in formatting:
+            left_open = max(0, left_open - 1) if slash else left_open + 1
+    return total
 
 
 TOKENS = ["<div>", "</div>", "<P>", "<br/>", "</p>", "<b", "<i>", "<", "/", ">", "text", "<h1>", "</h1>", "<basefont"]
 
 
-@given(st.lists(st.sampled_from(TOKENS)))
-def test_nesting_equals_its_specification(tokens: list[str]) -> None:
+@given(st.lists(st.sampled_from(TOKENS)), st.integers(1, 20))
+def test_nesting_equals_its_specification(tokens: list[str], limit: int) -> None:
     data = "".join(tokens).encode()
-    assert nesting(np.frombuffer(data, np.uint8), VOID_ELEMENTS) == plain_nesting(data)
+    assert nesting(np.frombuffer(data, np.uint8), VOID_ELEMENTS, limit) == plain_nesting(data, limit)
+
+
+@given(st.lists(st.sampled_from([*TOKENS, "</b>", "<Font x=y>", "</FONT>"])))
+def test_reopened_equals_its_specification(tokens: list[str]) -> None:
+    data = "".join(tokens).encode()
+    assert reopened(np.frombuffer(data, np.uint8), FORMATTING_ELEMENTS) == plain_reopened(data)
+
+
+def test_formatting_left_open_is_refused_before_it_takes_gigabytes() -> None:
+    for bomb in ("".join(f"<p><b id={i}>x" for i in range(8000)), "<b>" * 500 + "<p>x" * 20_000):
+        with pytest.raises(ExtractionError, match="formatting left open") as caught:
+            extract(f"<html><body>{bomb}".encode())
+        assert caught.value.reason == "too-deep"
+    assert "fine" in extract(b"<html><body>" + b"<p><font color=red>fine</p>" * 300)
 
 
 def test_nesting_of_real_pages(shared_data: Path) -> None:
     data = gzip.decompress((shared_data / "commoncrawl/wget-0000.warc.gz").read_bytes())
-    assert nesting(np.frombuffer(data, np.uint8), VOID_ELEMENTS) == plain_nesting(data) > 10
+    assert nesting(np.frombuffer(data, np.uint8), VOID_ELEMENTS, 512) == plain_nesting(data, 512) > 10
+    assert reopened(np.frombuffer(data, np.uint8), FORMATTING_ELEMENTS) == plain_reopened(data)
 
 
 def chunked(body: bytes, size: int) -> bytes:
