@@ -20,7 +20,8 @@ def line_samples(texts: pa.Array | pa.ChunkedArray, sample_bytes: int | None) ->
         sample_bytes: the most bytes to take, at least 16; None takes whole documents.
 
     Returns:
-        ``data`` uint8 and ``offsets`` int64 [n + 1]: UTF-8 in which each control character and line end is a space.
+        ``data`` uint8 and ``offsets`` int64 [n + 1]: UTF-8 in which control characters, line ends and
+        no-break spaces are spaces (as many as they had bytes).
 
     Raises:
         ValueError: fewer than 16 sample bytes.

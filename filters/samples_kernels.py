@@ -29,7 +29,11 @@ def cut_before(data, low, position):
 @njit(nogil=True, cache=True)
 def _copy(data, start, stop, out, written):
     for i in range(start, stop):
-        out[written] = 0x20 if data[i] < 0x20 or data[i] == 0x7F else data[i]
+        byte = data[i]
+        if byte == 0xA0 and i > start and data[i - 1] == 0xC2:  # U+00A0 joins words to a model that cuts at spaces
+            out[written - 1] = 0x20
+            byte = 0x20
+        out[written] = 0x20 if byte < 0x20 or byte == 0x7F else byte
         written += 1
     return written
 

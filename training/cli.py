@@ -44,7 +44,8 @@ def train(
             for key, default, text in describe():
                 _out.print(f"[bold]{key}[/] [dim]({default})[/] {text}", highlight=False, soft_wrap=True)
             return
-        run = training_config(with_overrides(read_yaml(config), _overrides(set_ or [])))
+        content = _from_folder(read_yaml(config), config.resolve().parent)
+        run = training_config(with_overrides(content, _overrides(set_ or [])))
         from training.trainer import train as run_training  # torch takes seconds to import: not for --help
 
         with _Watcher() as watch:
@@ -164,6 +165,26 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected keys and values")
+    return content
+
+
+def _from_folder(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Takes relative paths of a file from the folder it lies in; those of ``--set`` stay those of the shell."""
+
+    def absolute(value: Any) -> Any:
+        if isinstance(value, str):
+            return str(folder / value)
+        if isinstance(value, list):
+            return [absolute(item) for item in value]
+        if isinstance(value, dict) and "path" in value:
+            return value | {"path": absolute(value["path"])}
+        return value
+
+    content = dict(content)
+    if "output" in content:
+        content["output"] = absolute(content["output"])
+    if isinstance(content.get("data"), dict) and "shards" in content["data"]:
+        content["data"] = content["data"] | {"shards": absolute(content["data"]["shards"])}
     return content
 
 

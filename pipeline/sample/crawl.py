@@ -41,6 +41,18 @@ tokenizer: {vocabulary: 8000}
 shards: {validation_share: 0.02}
 """
 
+TRAINING = """\
+# A model of two million parameters on the sample's shards, about a minute on two cores: gristmill train training.yaml
+model: {preset: 2m, context: 256, init_std: 0.02}
+data: {shards: corpus/shards, batch: 4}
+output: run
+steps: 300
+optimizer: {learning_rate: 3.0e-3}
+schedule: {warmup_steps: 20}
+checkpoint: {every: 150, keep: 2}
+validation: {every: 100, tokens: 20_000}
+"""
+
 
 @dataclass(frozen=True)
 class SampleSummary:
@@ -58,7 +70,7 @@ class SampleSummary:
 
 
 def write_sample(out: Path, dumps: int = 4, seed: int = 0, pages: int | None = None) -> SampleSummary:
-    """Write `dumps` dumps of a crawl, `corpus.yaml` and the ground truth `sample.json` to the folder `out`.
+    """Write `dumps` dumps of a crawl, `corpus.yaml`, `training.yaml` and the truth `sample.json` to `out`.
 
     The same bytes for the same Python, seed and pages; the files of a dump do not depend on how many dumps follow. An
     earlier sample in `out` is replaced. `pages` bounds the number of different English pages (default: all, about 700).
@@ -83,6 +95,7 @@ def write_sample(out: Path, dumps: int = 4, seed: int = 0, pages: int | None = N
             files.append(file)
     found = truth(files, names, seed)
     (out / "corpus.yaml").write_text(CORPUS, encoding="utf-8")
+    (out / "training.yaml").write_text(TRAINING, encoding="utf-8")
     write_truth(out, found)
     documents = found["documents"]
     return SampleSummary(

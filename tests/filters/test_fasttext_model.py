@@ -152,8 +152,15 @@ def test_samples_are_bounded_lines_of_valid_text(text, size):
     sample = data[: offsets[1]].tobytes().decode()  # raises if a character was cut
     encoded = text.encode()
     if len(encoded) <= size:
-        assert sample == "".join(" " if c < " " or c == "\x7f" else c for c in text)
+        assert sample == "".join({"\xa0": "  "}.get(c, " " if c < " " or c == "\x7f" else c) for c in text)
     assert not any(c < " " for c in sample)
+
+
+def test_words_joined_by_no_break_spaces_are_words():
+    spaced = "The miller grinds the grain between two stones and sifts the flour."
+    labels, scores = LanguageIdentifier().identify(pa.array([spaced, spaced.replace(" ", "\xa0")]))
+    assert labels.to_pylist() == ["en", "en"]
+    assert scores[0] == scores[1]
 
 
 def test_a_sample_holds_the_beginning_and_the_middle():
