@@ -67,13 +67,7 @@ def evaluate(
 
 def texts(paths: list[str]) -> Iterator[Any]:
     """The text columns of JSONL and Parquet files, batch by batch."""
-    from pipeline.errors import ConfigError
-    from pipeline.sources.paths import expand
-    from pipeline.sources.read import read_documents
+    from pipeline.cli.documents import batches_of
 
-    for file in expand(paths, folder=str(Path.cwd())):
-        kind = "parquet" if file.path.endswith(".parquet") else "jsonl" if ".json" in file.path else None
-        if kind is None:
-            raise ConfigError(f"{file.path}: documents are read from .jsonl (.gz, .zst) and .parquet files")
-        for batch in read_documents(file.path, kind):
-            yield batch.documents["text"]
+    for _, batch in batches_of(paths):
+        yield batch["text"]

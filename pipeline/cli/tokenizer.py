@@ -126,6 +126,83 @@ def decode(
         raise ConfigError(str(error)) from error
 
 
+Texts = Annotated[
+    list[str], typer.Option("--text", help="JSONL or Parquet files or globs; a corpus's filtered/ parts, for example.")
+]
+
+
+@app.command()
+def inspect(
+    tokenizer: TokenizerPath,
+    text: Texts,
+    longest: Annotated[int, typer.Option(help="How many of the longest tokens to list.", min=0)] = 10,
+) -> None:
+    """Show what a tokenizer does to text: bytes a token and tokens a word by language, its longest and unused tokens.
+
+    gristmill tokenizer inspect out/corpus/tokenizer --text 'out/corpus/filtered/*/*.parquet'
+    """
+    import numpy as np
+    from rich.console import Console
+    from rich.table import Table
+
+    from tokenizer.encoder import Encoder
+    from tokenizer.inspection import compression, longest_tokens, unused_tokens
+
+    loaded = _load(tokenizer)
+    encoder = Encoder(loaded)
+    texts, groups = _grouped(text)
+    table = Table("language", "documents", "bytes", "tokens", "bytes a token", "tokens a word")
+    for row in compression(encoder, texts, groups):
+        counts = [f"{row[name]:,}" for name in ("documents", "bytes", "tokens")]
+        table.add_row(row["language"], *counts, f"{row['bytes_per_token']:.2f}", f"{row['fertility']:.2f}")
+    console = Console(highlight=False)
+    console.print(table)
+    seen = np.unique(encoder.encode(texts).tokens)
+    unused = unused_tokens(loaded, seen)
+    console.print(f"{len(unused):,} of {loaded.merges.vocabulary_size:,} regular tokens do not occur in this text")
+    for token in longest_tokens(loaded, longest):
+        console.print(f"{token['id']:>8}  {token['bytes']:>4} bytes  {token['text']!r}", markup=False)
+
+
+@app.command()
+def compare(
+    tokenizers: Annotated[
+        list[Path], typer.Argument(metavar="TOKENIZER...", help="Two or more tokenizers.", show_default=False)
+    ],
+    text: Texts,
+) -> None:
+    """Compare tokenizers on the same text: bytes a token by language, more is better.
+
+    gristmill tokenizer compare out/a/tokenizer out/b/tokenizer --text 'held-out/*.jsonl'
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from tokenizer.encoder import Encoder
+    from tokenizer.inspection import compression
+
+    texts, groups = _grouped(text)
+    found = [{row["language"]: row for row in compression(Encoder(_load(path)), texts, groups)} for path in tokenizers]
+    table = Table("language", "documents", "bytes", *(str(path) for path in tokenizers))
+    for language, row in found[0].items():
+        rates = [f"{each[language]['bytes_per_token']:.3f}" for each in found]
+        table.add_row(language, f"{row['documents']:,}", f"{row['bytes']:,}", *rates)
+    Console(highlight=False).print(table)
+
+
+def _grouped(paths: list[str]):  # type: ignore[no-untyped-def]
+    """The texts of some files, and the language of each as the files say it, else the file's name."""
+    import pyarrow as pa
+
+    from pipeline.cli.documents import batches_of
+
+    texts, groups = [], []
+    for name, batch in batches_of(paths):
+        texts.append(batch["text"])
+        groups.append(batch["language"].fill_null(name))
+    return pa.chunked_array(texts, pa.large_string()), pa.chunked_array(groups, pa.string())
+
+
 def _load(path: Path):  # type: ignore[no-untyped-def]
     from tokenizer import formats
 
