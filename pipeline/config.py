@@ -37,7 +37,8 @@ class Source(_Section):
     )
     files: str | None = Field(default=None, description="A slice of the files found, such as 0:20; all when empty.")
     dump: str | None = Field(
-        default=None, description="Name of the dump where no `{dump}` tells it; else a Common Crawl path does, else it is `main`."
+        default=None,
+        description="Name of the dump where no `{dump}` tells it; else a Common Crawl path does, else `main`.",
     )
     columns: dict[str, str] = Field(
         default={}, description="For JSONL and Parquet: which column is text, id, url, date, language."

@@ -39,7 +39,8 @@ def as_marked(error: BaseException) -> RuntimeError | None:
     """Wraps an error for the journey through a runner, which keeps nothing of an exception but its text."""
     meant = told(error)
     if meant is not None:
-        return RuntimeError(f"{_MARK}{json.dumps([type(meant).__name__, str(meant)])}{_MARK}")
+        name = "ConfigError" if isinstance(meant, ConfigError) else "GristmillError"
+        return RuntimeError(f"{_MARK}{json.dumps([name, str(meant)])}{_MARK}")
     return None
 
 

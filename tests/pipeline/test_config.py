@@ -102,7 +102,7 @@ def test_every_field_has_a_help_text_that_reaches_the_schema():
 def test_a_file_that_is_no_config(tmp_path, content):
     path = tmp_path / "corpus.yaml"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="corpus.yaml: "):
+    with pytest.raises(ConfigError, match=r"corpus\.yaml: "):
         config.load(path)
     with pytest.raises(ConfigError, match=r"there is no such file; did you mean `corpus.yaml`\?"):
         config.load(tmp_path / "corpos.yaml")
