@@ -103,7 +103,7 @@ class Quality(_Section):
     """A fastText quality model of the user's own."""
 
     model: str = Field(description="A fastText classifier, .bin or .ftz.")
-    label: str = Field(default="__label__positive", description="The label whose probability is the score.")
+    label: str = Field(default="positive", description="The label whose probability is the score.")
     minimum: Share = Field(default=0.5, description="Documents that score less are removed.")
 
 

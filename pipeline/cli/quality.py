@@ -27,7 +27,7 @@ def train(
 
         gristmill quality train --positive 'good/*.jsonl' --negative 'crawl/*.jsonl' --out quality.bin
 
-    Then, in the corpus: `filter: {quality: {model: quality.bin, label: __label__positive, minimum: 0.5}}`.
+    Then, in the corpus: `filter: {quality: {model: quality.bin, label: positive, minimum: 0.5}}`.
     """
     from filters import quality
 
@@ -41,7 +41,7 @@ def evaluate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", show_default=False)],
     positive: Files,
     negative: Files,
-    label: Annotated[str, typer.Option(help="The label whose probability is the score.")] = "__label__positive",
+    label: Annotated[str, typer.Option(help="The label whose probability is the score.")] = "positive",
     minimum: Annotated[float, typer.Option(help="The threshold to judge.", min=0, max=1)] = 0.5,
 ) -> None:
     """Score held-out documents: precision and recall at a threshold, and the area under the ROC curve.
