@@ -126,6 +126,25 @@ def test_a_config_with_many_mistakes_is_a_line_for_each(made, tmp_path):
         assert re.search(expected, said.errors[0])
 
 
+def test_models_are_looked_at_before_any_work_is_done(made, tmp_path):
+    changes = {
+        "filter.quality: .*no.bin.*no such file": {"filter": {"quality": {"model": "no.bin"}}},
+        "filter.language.model: .*corpus.yaml.* is not a fastText model": {
+            "filter": {"language": {"model": "corpus.yaml"}}
+        },
+        "tokenizer.path: .*/tok: No such file": {"tokenizer": {"path": "tok"}},
+    }
+    calls = []
+    for number, change in enumerate(changes.values()):
+        (tmp_path / str(number)).mkdir()
+        calls.append(("run", another_output(made, tmp_path / str(number), **change)[0]))
+    for words, said in zip(changes, gristmills(calls), strict=True):
+        assert said.code == 2
+        assert len(said.errors) == len(said.err.splitlines()) == 1
+        assert re.search(words, said.errors[0]), said.err
+    assert not list(tmp_path.glob("*/out"))
+
+
 def test_a_reader_that_has_seen_enough_ends_it_quietly():
     schema = subprocess.Popen([PROGRAM, "config", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     schema.stdout.close()
@@ -134,7 +153,6 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly():
 
 
 def test_a_defect_shows_its_traceback_when_asked_for(tmp_path):
-    # A pipe into a verb that expects UTF-8 text stands for any error nobody thought of.
     program = (
         "import sys; sys.argv = ['gristmill', 'doctor']\n"
         "import pipeline.doctor\n"
