@@ -8,6 +8,7 @@ import errno
 import functools
 import importlib.util
 import io
+import itertools
 import re
 import threading
 from collections.abc import Iterator
@@ -120,19 +121,28 @@ def delete(paths: list[str]) -> None:
                 FileSystems.delete(batch)
 
 
-def listed(prefix: str) -> list[Found]:
-    """All files whose path begins with a prefix, ordered by path; none where there is no such folder."""
+def listed(prefix: str, most: int | None = None) -> list[Found]:
+    """Files whose path begins with a prefix, ordered by path, ``most`` of them; none where there is no such folder."""
+    try:
+        found = _listed(prefix, most)
+    except FileNotFoundError as error:  # a folder that is not there is empty
+        if prefix.startswith("gs://"):
+            raise ConfigError(f"{'/'.join(prefix.split('/')[:3])}: there is no such bucket") from error
+        return []
+    return sorted(found)
+
+
+def _listed(prefix: str, most: int | None) -> list[Found]:
     with _telling(prefix):
         if s3 := _s3(prefix):
-            found = [Found(path, *about) for path, about in s3.io(prefix).list_files(prefix, with_metadata=True)]
-        else:
-            escaped = re.sub(r"[*?\[]", r"[\g<0>]", prefix)
-            found = [
-                Found(file.path, file.size_in_bytes, file.last_updated_in_seconds)
-                for match in FileSystems.match([f"{escaped}**"])
-                for file in match.metadata_list
-            ]
-    return sorted(found)
+            files = s3.io(prefix).list_files(prefix, with_metadata=True)  # a generator over pages of 1,000
+            return [Found(path, *about) for path, about in itertools.islice(files, most)]
+        escaped = re.sub(r"[*?\[]", r"[\g<0>]", prefix)
+        return [
+            Found(file.path, file.size_in_bytes, file.last_updated_in_seconds)
+            for match in FileSystems.match([f"{escaped}**"], [most])
+            for file in match.metadata_list
+        ]
 
 
 class _Stream(io.RawIOBase):
