@@ -99,6 +99,8 @@ def _opened(path: str, columns: Sequence[str] | None) -> Iterator[pq.ParquetFile
             yield file
     except FileNotFoundError as error:
         raise GristmillError(f"{path} is missing: run again, and the job that writes it will") from error
+    except GristmillError:  # what a store has to say is no fault of the file
+        raise
     except (pa.ArrowInvalid, OSError) as error:
         raise GristmillError(f"{path} cannot be read ({error}): delete it and run again") from error
 
