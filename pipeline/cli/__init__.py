@@ -93,4 +93,4 @@ def _say(message: str) -> None:
 
     console = Console(stderr=True, highlight=False)
     for line in message.splitlines():
-        console.print(Text.assemble(("error", "bold red"), f"  {line}"), soft_wrap=True)
+        console.print(Text.assemble(("error:", "bold red"), f" {line}"), soft_wrap=True)

@@ -64,8 +64,8 @@ def head(
 
     with as_one_line():
         rows = shards.head(folder, documents, split)
-    beside = folder.parent / "tokenizer"
-    pieces = formats.load(beside).token_bytes if (beside / "tokenizer.json").is_file() else None
+        beside = folder.parent / "tokenizer"
+        pieces = formats.load(beside).token_bytes if (beside / "tokenizer.json").is_file() else None
     for row in rows:
         ids = row["tokens"][:tokens].tolist()
         typer.secho(f"key {row['key']}  source {row['source']}  {len(row['tokens']):,} tokens", bold=True)

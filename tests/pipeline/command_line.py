@@ -33,8 +33,8 @@ class Said(NamedTuple):
 
     @property
     def errors(self) -> list[str]:
-        """The lines that begin with `error`, without it."""
-        return [line.removeprefix("error").strip() for line in self.err.splitlines() if line.startswith("error")]
+        """The lines that begin with `error:`, without it."""
+        return [line.removeprefix("error: ") for line in self.err.splitlines() if line.startswith("error: ")]
 
 
 def environment(**more: str) -> dict[str, str]:

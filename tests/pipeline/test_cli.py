@@ -1,5 +1,6 @@
 """The command line as a person meets it: every verb, every exit code, with and without a terminal."""
 
+import io
 import json
 import re
 import signal
@@ -13,11 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from command_line import ESCAPE, PROGRAM, another_output, gristmill, gristmills, on_a_terminal
+from rich.console import Console
+
+from pipeline import console, progress
 
 VERBS = [
     *[(verb,) for verb in ("run", "ingest", "dedup", "filter", "mix", "tokenize", "report", "train", "evaluate")],
     *[(verb,) for verb in ("generate", "export", "sample", "doctor")],
-    *[("tokenizer", verb) for verb in ("train", "count", "merge", "encode", "decode")],
+    *[("tokenizer", verb) for verb in ("train", "count", "merge", "inspect", "compare", "encode", "decode")],
     *[("shards", verb) for verb in ("stats", "head", "verify")],
     *[("quality", verb) for verb in ("train", "evaluate")],
     *[("config", verb) for verb in ("show", "schema")],
@@ -197,6 +201,22 @@ def test_nothing_is_coloured_where_nobody_wants_it(made):
     assert command_line.COLOUR.search(on_a_terminal("runn").err)
     assert not command_line.COLOUR.search(on_a_terminal("runn", NO_COLOR="1").err)
     assert not command_line.COLOUR.search(on_a_terminal("ingest", made.config, NO_COLOR="1").err)
+
+
+def test_a_long_job_leaves_a_plain_line_now_and_then(monkeypatch):
+    monkeypatch.setattr(console, "_LOG_EVERY", 0.05)
+    seen = io.StringIO()
+    with console.Display(Console(file=seen)) as display:
+        display.started("ingest", "ingest")
+        progress.start("ingest", 8, 4_000_000)
+        progress.advance(120, 1_000_000, 2)
+        began = time.monotonic()
+        while time.monotonic() - began < 10 and "MB/s" not in seen.getvalue():
+            time.sleep(0.01)
+        display.finished("ingest", "ingest", {}, 1.0, True)
+    first, *_, last = seen.getvalue().splitlines()
+    assert re.fullmatch(r"  ingest      2/8 files · 120 documents · \d+\.\d MB/s", first)
+    assert last.split() == ["✓", "ingest", "1.0", "s"]
 
 
 # Every verb on the outputs of one run
