@@ -11,7 +11,10 @@ from argparse import ArgumentError
 from typing import TYPE_CHECKING
 
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.job.utils import dict_to_struct
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
 from apache_beam.runners.runner import PipelineRunner
 
 from pipeline import stores
@@ -39,8 +42,16 @@ def runner_and_options(engine: Engine) -> tuple[PipelineRunner | str, PipelineOp
     if engine.name == "direct":
         workers = workers_of(engine)
         mode = ["--direct_running_mode=multi_threading", f"--direct_num_workers={workers}"] if workers > 1 else []
-        return FnApiRunner(), _options([*mode, *engine.options])
+        options = _options([*mode, *engine.options])
+        return FnApiRunner(provision_info=_provision(options)), options
     return _REMOTE[engine.name], _options([f"--runner={_REMOTE[engine.name]}", *engine.options])
+
+
+def _provision(options: PipelineOptions) -> ExtendedProvisionInfo:
+    """Hands the options on to workers that are processes of their own, which FnApiRunner leaves without any."""
+    known = options.get_all_options(drop_default=True)
+    values = {f"beam:option:{k}:v1": v if isinstance(v, (bool, list, dict)) else str(v) for k, v in known.items()}
+    return ExtendedProvisionInfo(beam_provision_api_pb2.ProvisionInfo(pipeline_options=dict_to_struct(values)))
 
 
 def connect(engine: Engine) -> None:

@@ -230,6 +230,16 @@ def test_secrets_among_the_options_are_not_written_to_the_output(s3_server, craw
     assert "--s3_secret_access_key=***" in without_secrets(corpus.config.engine).options
 
 
+def test_workers_that_are_processes_of_their_own_know_the_options(s3_server, local):
+    output = "s3://corpora/processes"
+    processes = ["--direct_running_mode=multi_processing", "--direct_num_workers=1"]
+    source = {"paths": ["s3://crawl/crawl-data/**/wet/*.gz"]}
+    run(corpus_of(output, source, [*s3_server.options, *processes]), "ingest")
+    made = contents(output)
+    documents = [name for name in local if name.startswith("documents/")]
+    assert documents and all(made[name] == local[name] for name in documents)
+
+
 def test_the_environment_reaches_s3_without_any_option(s3_server, crawl, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
