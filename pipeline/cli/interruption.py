@@ -23,4 +23,5 @@ def stop_at_once() -> None:
     As an exception it would get lost: some libraries catch everything while they are imported, and an engine waits for
     its workers before it lets an exception out.
     """
-    signal.signal(signal.SIGINT, stop)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background job does not want it
+        signal.signal(signal.SIGINT, stop)
