@@ -78,6 +78,10 @@ class Display(Watcher):
         line.append("  " + summary(job, manifest.get("counts", {})), "" if ran else "dim")
         line.append(f"  {duration(seconds)}" if ran else "  up to date", "dim")
         self._console.print(line, soft_wrap=True)
+        if ran and manifest.get("details", {}).get("message"):
+            self._console.print(
+                f"  {'':<10}  {manifest['details']['message']}", style="dim", markup=False, soft_wrap=True
+            )
         for warning in warnings(job, manifest) if ran else []:
             self._console.print(Text.assemble(("! ", "yellow"), warning), soft_wrap=True)
 

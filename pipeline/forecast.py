@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import job
+from pipeline import job, preflight
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.runners import connect, without_secrets, workers_of
@@ -23,10 +23,12 @@ def show_plan(corpus: Corpus, stages: Sequence[str], console: Console | None = N
         ConfigError: the run could not even begin.
     """
     console = console or Console()
+    preflight.check(corpus.config, stages)
     engine = corpus.config.engine
     connect(engine)
     corpus = dataclasses.replace(corpus, read_only=True)
     corpus.check_owner()
+    preflight.check(corpus.config, stages)
     table = Table(title=f"{corpus.config.name} → {corpus.config.output}", title_justify="left")
     for heading, justify in [
         ("stage", "left"),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from pipeline import job, manifests, runners, storage
+from pipeline import job, manifests, preflight, runners, storage
 from pipeline.config import STAGES, show
 from pipeline.corpus import Corpus
 from pipeline.job import Job
@@ -40,6 +40,7 @@ def run(corpus: Corpus, stages: Sequence[str], watcher: Watcher, only: str | Non
         ConfigError, GristmillError: with the one line a person needs.
     """
     runners.connect(corpus.config.engine)
+    preflight.check(corpus.config, stages)
     with corpus.locked():
         corpus.claim()
         shown = corpus.config.model_copy(update={"engine": runners.without_secrets(corpus.config.engine)})

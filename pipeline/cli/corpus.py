@@ -92,7 +92,6 @@ def run_jobs(
     interruption.stop_at_once()
     config = configured(path, runner, workers, options)  # before Beam, which takes a second to import
     quiet.quieten_workers()
-    from pipeline import preflight
     from pipeline import stages as pipeline_stages
     from pipeline.console import Display
     from pipeline.corpus import Corpus
@@ -100,7 +99,6 @@ def run_jobs(
 
     corpus = Corpus(config)
     runner_and_options(config.engine)  # refuses wrong options before anything is done
-    preflight.check(config, stages)
     if dry_run:
         from pipeline.forecast import show_plan
 

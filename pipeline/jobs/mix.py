@@ -98,10 +98,12 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], 
         source = receipt.outcome.details["source"]
         for language, counts in outcome.details["languages"].items():
             cells[source, language] = manifests.add_counts([cells.get((source, language), {}), counts])
-    epochs = plan_of(corpus, {cell: counts["bytes_before"] for cell, counts in cells.items()}).epochs
+    planned = plan_of(corpus, {cell: counts["bytes_before"] for cell, counts in cells.items()})
     details = {
+        "message": planned.message,
         "cells": [
-            {"source": source, "language": language, "epochs": epochs[source, language]} | cells[source, language]
+            {"source": source, "language": language, "epochs": planned.epochs_of(source, language)}
+            | cells[source, language]
             for source, language in sorted(cells)
         ],
         "sources": _shares(cells, 0, corpus.config.mix.sources),

@@ -45,7 +45,7 @@ TRAINING = """\
 # A model of two million parameters on the sample's shards, about a minute on two cores: gristmill train training.yaml
 model: {preset: 2m, context: 256, init_std: 0.02}
 data: {shards: corpus/shards, batch: 4}
-output: run
+output: corpus/training
 steps: 300
 optimizer: {learning_rate: 3.0e-3}
 schedule: {warmup_steps: 20}

@@ -1,0 +1,175 @@
+"""What the settings of a corpus do to a real run: sources of other formats, mixtures, models, added files."""
+
+import json
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+import runs
+
+from filters.quality import train
+from pipeline import config, stages
+from pipeline.corpus import Corpus
+from pipeline.errors import ConfigError, GristmillError
+from pipeline.sources.read import read_documents
+
+
+@pytest.fixture(scope="module")
+def pages(shared_data):
+    """English and Chinese pages of two dumps, as the sites publish them."""
+    english, chinese = [], []
+    for batch in read_documents(str(shared_data / "dumps" / "2025-07-01.warc.wet.gz"), "wet"):
+        for text in batch.documents["text"].to_pylist():
+            han = sum("\u4e00" <= c <= "\u9fff" for c in text)
+            if len(text) > 1500 and "\n" in text:
+                (chinese if han > 0.3 * len(text) else english if han == 0 else []).append(text)
+    return english[:300], chinese[:60]
+
+
+@pytest.fixture
+def corpus_of(tmp_path, pages):
+    """Makes a corpus of two sources: English as JSONL, Chinese as Parquet with a column of another name."""
+    english, chinese = pages
+    half = len(english) // 2
+    for number, some in enumerate([english[:half], english[half:]]):
+        (tmp_path / f"english-{number}.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in some))
+    pq.write_table(
+        pa.table({"content": chinese, "isbn": [str(i) for i in range(len(chinese))]}), tmp_path / "zh.parquet"
+    )
+
+    def make(files="english-*.jsonl", **sections):
+        raw = {
+            "name": "settings",
+            "output": str(tmp_path / "out"),
+            "sources": [
+                {"name": "web", "format": "jsonl", "paths": [str(tmp_path / files)]},
+                {
+                    "name": "books",
+                    "format": "parquet",
+                    "paths": [str(tmp_path / "zh.parquet")],
+                    "columns": {"text": "content", "id": "isbn"},
+                },
+            ],
+            "filter": {"presets": []},
+            "tokenizer": {"vocabulary": 400},
+            "shards": {"validation_share": 0.1},
+            "engine": {"workers": 2},
+        }
+        return Corpus(config.parse(raw | sections)), tmp_path / "out"
+
+    return make
+
+
+def run(corpus, until=None):
+    watcher = runs.Silent()
+    stages.run(corpus, stages.until(until), watcher)
+    return watcher.ran
+
+
+def test_formats_and_their_columns(corpus_of, pages):
+    corpus, output = corpus_of()
+    run(corpus, "ingest")
+    documents = runs.table(output, "documents").to_pylist()
+    assert [row["text"] for row in documents if row["source"] == "web"] == pages[0]
+    assert [row["text"] for row in documents if row["source"] == "books"] == pages[1]
+    assert [row["id"] for row in documents if row["source"] == "books"] == [str(i) for i in range(len(pages[1]))]
+    assert {row["dump"] for row in documents} == {"main"}
+
+
+def test_a_mixture_reaches_its_shares_by_repeating(corpus_of):
+    corpus, output = corpus_of(mix={"languages": {"en": 0.5, "zh": 0.5}, "max_epochs": 3.0})
+    run(corpus)
+    details = corpus.manifest("mixture")["details"]
+    assert details["languages"]["zh"]["before"] < 0.4
+    for language in ("en", "zh"):
+        assert details["languages"][language]["after"] == pytest.approx(0.5, abs=0.03)
+    mixture = runs.table(output, "mixture")
+    assert pc.max(mixture["copies"]).as_py() == 3
+    drawn = dict(zip(mixture["key"].to_pylist(), mixture["copies"].to_pylist()))
+    seen: dict[str, Counter] = {"train": Counter(), "validation": Counter()}
+    for path in (output / "shards").glob("*.arrow"):
+        with pa.memory_map(str(path)) as file:
+            seen[path.name.split("-")[0]].update(pa.ipc.open_file(file).read_all()["key"].to_pylist())
+    assert not set(seen["train"]) & set(seen["validation"])
+    assert set(seen["validation"].values()) == {1}  # held out once, however often it would have been read
+    assert all(drawn[key] == copies for key, copies in seen["train"].items())
+    assert set(seen["train"]) | set(seen["validation"]) == {key for key, copies in drawn.items() if copies}
+
+
+def test_a_share_of_what_is_not_there_is_refused(corpus_of):
+    corpus, _ = corpus_of(mix={"languages": {"en": 0.5, "fi": 0.5}})
+    with pytest.raises(GristmillError, match=r"mix: .*fi"):
+        run(corpus)
+
+
+def test_an_existing_tokenizer_is_taken(corpus_of, tmp_path):
+    corpus, output = corpus_of()
+    run(corpus)
+    first = corpus.manifest("tokenizer")["details"]["hash"]
+    (output / "tokenizer").rename(tmp_path / "kept")
+    again, _ = corpus_of(tokenizer={"path": str(tmp_path / "kept")}, shards={"tokens_per_shard": 20_000})
+    ran = run(again)
+    assert "tokenizer" in ran
+    assert again.manifest("tokenizer")["details"]["hash"] == first
+    index = json.loads((output / "shards" / "shards.json").read_text())
+    assert index["tokenizer"] == first
+    assert len(index["splits"]["train"]["files"]) > 2
+
+
+def test_a_quality_model_of_the_users_own(corpus_of, pages, tmp_path):
+    english, chinese = pages
+    train(pa.array(english[:40]), pa.array(chinese[:40]), tmp_path / "quality.bin")
+    corpus, output = corpus_of(filter={"presets": [], "quality": {"model": str(tmp_path / "quality.bin")}})
+    run(corpus, "filter")
+    removed = runs.table(output, "decisions").filter(pc.invert(runs.table(output, "decisions")["kept"]))
+    assert set(removed["rule"].to_pylist()) == {"quality/score"}
+    sources = Counter(runs.table(output, "filtered", ["source"])["source"].to_pylist())
+    assert sources["web"] > 250
+    assert sources["books"] < 5
+    wrong, _ = corpus_of(filter={"presets": [], "quality": {"model": str(tmp_path / "quality.bin"), "label": "god"}})
+    with pytest.raises(GristmillError, match="god"):
+        run(wrong, "filter")
+
+
+def test_only_the_languages_asked_for(corpus_of):
+    corpus, output = corpus_of(filter={"presets": [], "language": {"keep": ["zh"]}})
+    run(corpus, "filter")
+    assert set(runs.table(output, "filtered", ["language"])["language"].to_pylist()) == {"zh"}
+    rules = Counter(runs.table(output, "decisions", ["rule"])["rule"].to_pylist())
+    assert rules["language/language"] > 250
+
+
+def test_an_added_file_costs_one_task_in_each_stage_that_reads_files(corpus_of):
+    corpus, output = corpus_of(files="english-0.jsonl")
+    run(corpus, "filter")
+    before = runs.fingerprint(output)
+    corpus, _ = corpus_of()
+    run(corpus, "filter")
+    after = runs.fingerprint(output)
+    # Where the new file has copies of old documents, the clusters of those changed, and with them what reads them.
+    changed = sum(after[name] != before[name] for name in before if name.startswith("clusters"))
+    for folder, again in [("documents", 0), ("signatures", 0), ("annotations", changed)]:
+        manifest = corpus.manifest(folder)
+        assert (len(manifest["tasks"]), manifest["tasks_run"]) == (3, 1 + again), folder
+    assert changed < 2
+    kept = [name for name in before if name.startswith(("documents", "signatures"))]
+    assert all(after[name] == before[name] for name in kept)
+
+
+def test_too_many_rejects_fail_the_stage_and_say_where(corpus_of, tmp_path):
+    corpus, _ = corpus_of(ingest={"max_reject_share": 0.01})
+    with open(tmp_path / "english-1.jsonl", "a") as file:
+        file.write("not json\n" * 30)
+    with pytest.raises(GristmillError, match=r"30 of \d+ records were rejected.*english-1.jsonl at byte \d+: bad-json"):
+        run(corpus)
+
+
+def test_a_preset_of_no_such_language_and_a_model_that_is_none(corpus_of, tmp_path):
+    (tmp_path / "model.bin").write_bytes(b"not a model")
+    corpus, _ = corpus_of(filter={"language": {"model": str(tmp_path / "model.bin")}})
+    with pytest.raises(GristmillError, match=r"model\.bin"):
+        run(corpus, "filter")
+    with pytest.raises(ConfigError, match="languages"):
+        corpus_of(filter={"presets": [{"name": "c4", "languages": []}]})
