@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -244,16 +245,18 @@ def load(path: str | Path) -> CorpusConfig:
         raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a corpus configuration is a mapping with name, output and sources")
-    return resolve(parse(raw, str(path)), path.resolve().parent)
+    return parse(raw, str(path), path.resolve().parent)
 
 
-def parse(raw: dict[str, Any], origin: str = "config") -> CorpusConfig:
-    """Checks a mapping against the types; see ``load`` for the errors."""
+def parse(raw: dict[str, Any], origin: str = "config", folder: Path | None = None) -> CorpusConfig:
+    """Checks a mapping, and takes its relative paths from a folder if one is given; see ``load`` for the errors."""
     try:
         config = CorpusConfig.model_validate(raw)
     except ValidationError as error:
         lines = [f"{origin}: {_explain(problem)}" for problem in error.errors()]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+    if folder is not None:
+        config = resolve(config, folder)
     check_names(config, origin)
     return config
 
@@ -264,11 +267,22 @@ def resolve(config: CorpusConfig, folder: Path) -> CorpusConfig:
     def absolute(path: str) -> str:
         return path if "://" in path else os.path.normpath(folder / os.path.expanduser(path))
 
+    def absolute_glob(path: str) -> str:
+        # The folder is a name, whatever is in it: only what the config says is a pattern.
+        return path if "://" in path else os.path.normpath(Path(glob.escape(str(folder))) / os.path.expanduser(path))
+
+    def absolute_preset(name: str) -> str:
+        return absolute(name) if name.endswith((".yaml", ".yml")) else name
+
     config = config.model_copy(deep=True)
     config.output = absolute(config.output)
     for source in config.sources:
-        source.paths = [absolute(path) for path in source.paths]
+        source.paths = [absolute_glob(path) for path in source.paths]
         source.path_lists = [absolute(path) for path in source.path_lists]
+    config.filter.presets = [
+        absolute_preset(use) if isinstance(use, str) else use.model_copy(update={"name": absolute_preset(use.name)})
+        for use in config.filter.presets
+    ]
     if config.tokenizer.path:
         config.tokenizer.path = absolute(config.tokenizer.path)
     if config.filter.language.model:

@@ -7,6 +7,7 @@ import yaml
 
 from pipeline import config
 from pipeline.errors import ConfigError
+from pipeline.sources.paths import expand
 
 MINIMAL = {"name": "tiny", "output": "out", "sources": [{"name": "web", "format": "wet", "paths": ["*.wet.gz"]}]}
 
@@ -71,6 +72,18 @@ def test_paths_are_taken_from_the_folder_of_the_file(tmp_path):
     assert loaded.sources[0].paths == [str(tmp_path / "*.wet.gz")]
     assert loaded.tokenizer.path == str(tmp_path.parent / "tok")
     assert loaded.output == "s3://bucket/out"
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path):
+    folder = tmp_path / "a[b]*"
+    folder.mkdir()
+    (folder / "one.wet.gz").write_bytes(b"")
+    own = {"name": "own", "rules": [{"name": "min-words", "statistic": "words", "minimum": 3}]}
+    (folder / "own.yaml").write_text(yaml.safe_dump(own))
+    (folder / "corpus.yaml").write_text(yaml.safe_dump(MINIMAL | {"filter": {"presets": ["own.yaml"]}}))
+    loaded = config.load(folder / "corpus.yaml")
+    assert [file.path for file in expand(loaded.sources[0].paths)] == [str(folder / "one.wet.gz")]
+    assert loaded.filter.presets == [str(folder / "own.yaml")]
 
 
 def test_show_is_a_config_again_and_explains_every_key(tmp_path):
