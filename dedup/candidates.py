@@ -2,9 +2,10 @@
 
 A bucket is one value of a band or content hash. All its pairs would be quadratic; a star has one pair per document and
 the same connected component. The star has two levels, after the dump in the key: every document is linked to the
-smallest key of its own dump, and that one to the smallest key of the bucket. So the pairs within any one dump connect
-what deduplicating that dump alone would connect, the pairs within any first dumps what those would, and one set of
-pairs serves global, per-dump and prefix rates exactly.
+smallest key of its own dump, and that one to the smallest key of the bucket. Each is also linked to the one before it:
+where verification refuses a centre that met the others by chance, the copies among them still find each other. So the
+pairs within any one dump connect what deduplicating that dump alone would connect, the pairs within any first dumps
+what those would, and one set of pairs serves global, per-dump and prefix rates exactly.
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ def partition_of(hashes: np.ndarray, partitions: int) -> np.ndarray:
 
 
 def candidate_pairs(keys: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Links the documents of each bucket by a two-level star.
+    """Links the documents of each bucket by a two-level star and a chain.
 
     Args:
         keys: uint64 [m], document keys; a key may stand under many hashes, and twice under the same one.
         hashes: uint64 [m], its band or content hashes, all those of one partition.
 
     Returns:
-        ``left`` and ``right``, uint64: pairs with left < right, by bucket and then by right; one fewer per bucket than
-        it has documents. The same whatever the order of the rows. Linear time and memory.
+        ``left`` and ``right``, uint64: pairs with left < right, by bucket and then by right; fewer than two for each
+        document of a bucket. The same whatever the order of the rows. Linear time and memory.
     """
     hashes, keys = sort_pairs(_column(hashes), _column(keys))
     return candidate_kernels.stars(hashes, keys)

@@ -49,7 +49,9 @@ class Job:
         plan: the tasks, in a fixed order.
         work: does one task on a worker. Unused when ``expand`` is given.
         expand: wires pending tasks into Beam where the work is more than one function a task; yields (task, outcome).
-        summarise: counts and details of the manifest from all outcomes, in the order of the tasks.
+        summarise: the manifest's counts and details from all outcomes, in the order of the tasks, and files of the
+            whole, such as an index. It may refuse the result.
+        summary_settings: what only the summary depends on: a change does no task again.
     """
 
     name: str
@@ -60,10 +62,10 @@ class Job:
     work: Work | None = None
     beside: tuple[str, ...] = ()
     expand: Callable[[beam.Pipeline, list[Task], dict[str, Any], Corpus], beam.PCollection] | None = None
-    summarise: Callable[[Corpus, list[Outcome]], tuple[dict[str, int], dict[str, Any]]] = lambda corpus, outcomes: (
-        manifests.add_counts([outcome.counts for outcome in outcomes]),
-        {},
+    summarise: Callable[[Corpus, list[Outcome]], Outcome] = lambda corpus, outcomes: Outcome(
+        manifests.add_counts([outcome.counts for outcome in outcomes])
     )
+    summary_settings: Callable[[CorpusConfig], dict[str, Any]] = lambda config: {}
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,13 @@ class State:
     fingerprints: dict[str, str]
     receipts: dict[str, Receipt]
     present: dict[str, int]
+    whole: str  # fingerprint of all of it
+    summarised: bool  # whether the manifest is that of ``whole``, and the files of the summary lie there
+
+    @property
+    def current(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.summarised and not self.pending
 
     @property
     def pending(self) -> list[Task]:
@@ -95,11 +104,18 @@ def state_of(job: Job, corpus: Corpus) -> State:
 
     def stands(receipt: Receipt) -> bool:
         files_lie_there = all(present.get(file.path) == file.bytes for file in receipt.outcome.files)
-        return receipt.fingerprint == fingerprints.get(receipt.task) and files_lie_there
+        again = receipt.outcome.details.get("retry", False)  # what failed for a reason that may have gone
+        return receipt.fingerprint == fingerprints.get(receipt.task) and files_lie_there and not again
 
-    known = manifests.known_receipts(corpus.folder(job.folder))
-    receipts = {name: receipt for name, receipt in known.items() if stands(receipt)}
-    return State(settings, tasks, fingerprints, receipts, present)
+    folder = corpus.folder(job.folder)
+    receipts = {name: receipt for name, receipt in manifests.known_receipts(folder).items() if stands(receipt)}
+    whole = manifests.fingerprint(job.name, job.version, settings, job.summary_settings(corpus.config), fingerprints)
+    manifest = manifests.read_manifest(folder) or {}
+    summarised = manifest.get("complete", False) and manifest["fingerprint"] == whole
+    summarised = summarised and all(
+        present.get(file["path"]) == file["bytes"] for file in manifest.get("summary_files", [])
+    )
+    return State(settings, tasks, fingerprints, receipts, present, whole, summarised)
 
 
 def run(job: Job, corpus: Corpus) -> bool:
@@ -113,9 +129,7 @@ def run(job: Job, corpus: Corpus) -> bool:
     """
     folder = corpus.folder(job.folder)
     state = state_of(job, corpus)
-    whole = manifests.fingerprint(job.name, job.version, state.settings, state.fingerprints)
-    manifest = manifests.read_manifest(folder)
-    if manifest and manifest.get("complete") and manifest["fingerprint"] == whole and not state.pending:
+    if state.current:
         return False
 
     # From here on the folder is in motion: only tasks that stay valid are remembered, in case this run is killed too.
@@ -134,22 +148,24 @@ def run(job: Job, corpus: Corpus) -> bool:
     receipts = [done[task.name] for task in state.tasks]
     _delete_strays(job, corpus, receipts, state.present)
     outcomes = [receipt.outcome for receipt in receipts]
-    counts, details = job.summarise(corpus, outcomes)
+    summary = job.summarise(corpus, outcomes)
+    files = [file for outcome in [*outcomes, summary] for file in outcome.files]
     storage.write_json(
         storage.join(folder, manifests.MANIFEST),
         {
             "stage": job.name,
             "complete": True,
-            "fingerprint": whole,
+            "fingerprint": state.whole,
             "version": manifests.code_version(),
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - started, 3),
             "tasks_run": len(state.pending),
             "workers": workers_of(corpus.config.engine),
             "settings": state.settings,
-            "counts": counts,
-            "details": details,
-            "files": [file._asdict() for outcome in outcomes for file in outcome.files],
+            "counts": summary.counts,
+            "details": summary.details,
+            "files": [file._asdict() for file in files],
+            "summary_files": [file._asdict() for file in summary.files],
             "tasks": [receipt.to_json() for receipt in receipts],
         },
     )

@@ -1,6 +1,6 @@
 """What a stage has done: the manifest in its folder, and the receipts of tasks while it runs.
 
-Resume in one paragraph: a job is a list of tasks, and each task's fingerprint covers the code's version, the settings
+Resume in one paragraph: a job is a list of tasks, and each task's fingerprint covers the job's version, the settings
 it depends on, its arguments and the checksums of the files it reads. A task whose receipt carries the same
 fingerprint and whose files lie there with their sizes is done. While a job runs, each finished task leaves a receipt;
 when all are done, the receipts move into ``manifest.json``. So a killed run loses the tasks in flight and nothing

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pipeline import job, manifests, preflight, runners, storage
 from pipeline.config import STAGES, show
 from pipeline.corpus import Corpus
+from pipeline.errors import GristmillError
 from pipeline.job import Job
 from pipeline.jobs import annotate, cluster, count, encode, gather, ingest, match, mix, select, sign, train_tokenizer
 
@@ -46,6 +47,7 @@ def run(corpus: Corpus, stages: Sequence[str], watcher: Watcher, only: str | Non
         shown = corpus.config.model_copy(update={"engine": runners.without_secrets(corpus.config.engine)})
         with storage.atomic_write(corpus.path("corpus.yaml")) as file:
             file.stream.write(show(shown).encode())
+        _check_before(corpus, stages[0])
         for stage in stages:
             for each in [each for each in JOBS[stage] if only in (None, each.name)]:
                 started = time.monotonic()
@@ -53,6 +55,22 @@ def run(corpus: Corpus, stages: Sequence[str], watcher: Watcher, only: str | Non
                 ran = job.run(each, corpus)
                 manifest = manifests.read_manifest(corpus.folder(each.folder)) or {}
                 watcher.finished(stage, each.name, manifest, time.monotonic() - started, ran)
+
+
+def _check_before(corpus: Corpus, first: str) -> None:
+    """Refuses to build a stage on earlier ones that are not up to date with the config and with each other.
+
+    The crawl files themselves are not asked: they may be gone once they are ingested.
+    """
+    for stage in STAGES[: STAGES.index(first)]:
+        for each in JOBS[stage]:
+            if each is ingest.JOB:
+                corpus.manifest(each.folder)
+            elif not job.state_of(each, corpus).current:
+                raise GristmillError(
+                    f"{first}: {corpus.folder(each.folder)} is not up to date with the config or with what it is made "
+                    f"of: `gristmill run --until {first}` brings it up to date first"
+                )
 
 
 def until(stage: str | None) -> list[str]:

@@ -6,9 +6,10 @@ import functools
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from filters import statistics
-from filters.language import LanguageIdentifier
+from filters.language import LanguageIdentifier, default_model
 from filters.quality import QualityModel
 from pipeline import documents, manifests, progress, storage
 from pipeline.config import CorpusConfig
@@ -35,13 +36,9 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
     """What annotations depend on: the models, by content, and no threshold."""
     quality = config.filter.quality
     return {
-        "language_model": _content(config.filter.language.model),
-        "quality_model": [_content(quality.model), quality.label] if quality else None,
+        "language_model": storage.sha256_of(config.filter.language.model or str(default_model())),
+        "quality_model": [storage.sha256_of(quality.model), quality.label] if quality else None,
     }
-
-
-def _content(path: str | None) -> list[str] | None:
-    return [path, storage.sha256_of(path)] if path else None
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -62,10 +59,10 @@ def plan(corpus: Corpus) -> list[Task]:
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Annotates the documents of one part that dedup kept."""
-    identifier = _identifier(settings["language_model"] and settings["language_model"][0])
-    quality = settings["quality_model"] and _quality_model(
-        settings["quality_model"][0][0], settings["quality_model"][1]
-    )
+    models, quality = corpus.config.filter, None
+    identifier = _identifier(models.language.model, settings["language_model"])
+    if models.quality:
+        quality = _quality_model(models.quality.model, models.quality.label, settings["quality_model"][0])
     form = schema(bool(quality))
     texts, clusters = (corpus.path(file.path) for file in task.inputs)
     kept = read_whole(clusters, ["key", "kept"])
@@ -78,7 +75,7 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
             labels, scores = identifier.identify(batch["text"])
             columns = {
                 "key": batch["key"],
-                "text_bytes": pa.compute.binary_length(batch["text"]).cast(pa.uint64()),
+                "text_bytes": pc.binary_length(batch["text"]).cast(pa.uint64()),
                 "language": labels,
                 "language_score": pa.array(scores),
             }
@@ -93,21 +90,21 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     return Outcome(counts, {"languages": languages}, (corpus.stored(file),))
 
 
-# A model is read once a process, not once a task; its content is part of the task's fingerprint.
-@functools.cache
-def _identifier(path: str | None) -> LanguageIdentifier:
+# A model is read once a process, not once a task; its content tells whether it is still the same.
+@functools.lru_cache(maxsize=2)
+def _identifier(path: str | None, content: str) -> LanguageIdentifier:
     return LanguageIdentifier(path)
 
 
-@functools.cache
-def _quality_model(path: str, label: str) -> QualityModel:
+@functools.lru_cache(maxsize=2)
+def _quality_model(path: str, label: str, content: str) -> QualityModel:
     return QualityModel(path, label)
 
 
-def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Counts, and documents and bytes by language."""
     languages = manifests.add_nested([outcome.details["languages"] for outcome in outcomes])
-    return manifests.add_counts([outcome.counts for outcome in outcomes]), {"languages": languages}
+    return Outcome(manifests.add_counts([outcome.counts for outcome in outcomes]), {"languages": languages})
 
 
 JOB = Job("annotate", "annotations", 1, settings_of, plan, work, summarise=summarise)

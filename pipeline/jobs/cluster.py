@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from dedup import policies, rates
-from pipeline import manifests, progress
+from pipeline import progress
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
@@ -100,9 +100,9 @@ def _rates(corpus: Corpus, keys: np.ndarray, left: np.ndarray, right: np.ndarray
     }
 
 
-def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """The counts and rates of the one task."""
-    return manifests.add_counts([outcome.counts for outcome in outcomes]), outcomes[0].details
+    return Outcome(outcomes[0].counts, outcomes[0].details)
 
 
 def _column(corpus: Corpus, path: str, name: str) -> np.ndarray:

@@ -125,10 +125,10 @@ def _built(tokenizer_hash: str, output: str) -> Encoder:
     return Encoder(tokenizer_of(output))
 
 
-def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Counts, and compression by language."""
     languages = manifests.add_nested([outcome.details["languages"] for outcome in outcomes])
-    return manifests.add_counts([outcome.counts for outcome in outcomes]), {"languages": languages}
+    return Outcome(manifests.add_counts([outcome.counts for outcome in outcomes]), {"languages": languages})
 
 
 JOB = Job("encode", "runs", 1, settings_of, plan, work, summarise=summarise)

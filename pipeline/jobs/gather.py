@@ -10,7 +10,8 @@ from pipeline.corpus import Corpus
 from pipeline.job import Job, Task
 from pipeline.jobs.encode import SPLITS
 from pipeline.jobs.train_tokenizer import shard_facts
-from pipeline.manifests import Outcome
+from pipeline.manifests import Outcome, Receipt
+from pipeline.storage import StoredFile
 from tokenizer import shards
 
 
@@ -25,21 +26,29 @@ def plan(corpus: Corpus) -> list[Task]:
     tokenizer = shard_facts(corpus)
     tasks = []
     for split in SPLITS:
-        runs = tuple(file for r in receipts for file in r.outcome.files if file.path.startswith(f"runs/{split}/"))
+        runs = runs_of(receipts, split)
+        contents = manifests.fingerprint([(run.path, run.sha256) for run in runs])
         tokens = sum(receipt.outcome.counts[f"{split}_tokens"] for receipt in receipts)
         count = -(-tokens // corpus.config.shards.tokens_per_shard)
         for number in range(count):
             name = f"{split}-{number:05d}-of-{count:05d}"
-            arguments = {"split": split, "number": number, "of": count, "tokenizer": tokenizer}
-            tasks.append(Task(name, arguments, runs, 4 * tokens // count))
+            arguments = {"split": split, "number": number, "of": count, "runs": contents, "tokenizer": tokenizer}
+            tasks.append(Task(name, arguments, (), 4 * tokens // count))
     return tasks
+
+
+def runs_of(receipts: list[Receipt], split: str) -> list[StoredFile]:
+    """The runs of a split."""
+    return [file for r in receipts for file in r.outcome.files if file.path.startswith(f"runs/{split}/")]
 
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Merges one shard."""
     bounds = shards.shard_bounds(task.arguments["of"])
     low, high = bounds[task.arguments["number"]], bounds[task.arguments["number"] + 1]
-    parts = [_read(corpus.path(run.path), low, high) for run in task.inputs]
+    # Every shard reads of every run: they are named by the manifest, not by each task.
+    runs = runs_of(corpus.receipts("runs"), task.arguments["split"])
+    parts = [_read(corpus.path(run.path), low, high) for run in runs]
     with storage.atomic_write(corpus.path(f"shards/{task.name}.arrow")) as file:
         summary = shards.write_shard(file.stream, parts, shards.schema(**task.arguments["tokenizer"]))
     progress.advance(summary.documents, task.bytes)
@@ -54,21 +63,22 @@ def _read(path: str, low: int, high: int) -> shards.Documents:
         return shards.read_run_range(file, low, high)
 
 
-def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Counts by split and source; writes the index of the shards."""
     splits: dict[str, list[tuple[str, shards.ShardSummary]]] = {split: [] for split in SPLITS}
     for outcome in outcomes:
         summary = shards.ShardSummary(**outcome.details["summary"])
         splits[outcome.details["split"]].append((outcome.files[0].path.removeprefix("shards/"), summary))
     content = shards.index(splits, seed=corpus.config.shards.seed, **shard_facts(corpus))
-    storage.write_json(corpus.path(f"shards/{shards.INDEX_NAME}"), content)
+    index = storage.write_json(corpus.path(f"shards/{shards.INDEX_NAME}"), content)
+    index = index._replace(path=f"shards/{shards.INDEX_NAME}")
     details = {
         "splits": {
             name: {key: split[key] for key in ("documents", "tokens")} for name, split in content["splits"].items()
         },
         "sources": content["sources"],
     }
-    return manifests.add_counts([outcome.counts for outcome in outcomes]), details
+    return Outcome(manifests.add_counts([outcome.counts for outcome in outcomes]), details, (index,))
 
 
 JOB = Job("tokenize", "shards", 1, settings_of, plan, work, summarise=summarise)

@@ -118,7 +118,7 @@ class _Tally:
         self.details["samples"] += [{"file": self._path, **row} for row in rows[:room]]
 
 
-def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Counts by dump and by source; rejects by reason; fails when there are too many of them."""
     counts = manifests.add_counts([outcome.counts for outcome in outcomes])
     details: dict[str, Any] = {
@@ -143,11 +143,25 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], 
             f"{', '.join(source.name for source in corpus.config.sources)} (skipped: {skipped or 'nothing'}): "
             "are sources.format and sources.paths right?"
         )
-    return counts, details
+    return Outcome(counts, details)
 
 
 def _settings(config: CorpusConfig) -> dict[str, Any]:
     return {}
 
 
-JOB = Job("ingest", "documents", 1, _settings, plan, work, beside=("rejects",), summarise=summarise)
+def _summary_settings(config: CorpusConfig) -> dict[str, Any]:
+    return config.ingest.model_dump()
+
+
+JOB = Job(
+    "ingest",
+    "documents",
+    1,
+    _settings,
+    plan,
+    work,
+    beside=("rejects",),
+    summarise=summarise,
+    summary_settings=_summary_settings,
+)

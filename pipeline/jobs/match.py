@@ -203,12 +203,13 @@ def _by_part(parts: np.ndarray, *columns: np.ndarray) -> Iterator[tuple[int, tup
         yield int(part), tuple(column[rows] for column in columns)
 
 
-def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Counts, and pairs near the threshold for a person to judge."""
     counts = manifests.add_counts([outcome.counts for outcome in outcomes])
     counts["documents"] = corpus.manifest("signatures")["counts"]["documents"]
     threshold = corpus.config.dedup.verify
-    return counts, {"threshold": threshold, "samples": near_threshold(corpus, outcomes, threshold) if threshold else []}
+    samples = near_threshold(corpus, outcomes, threshold) if threshold else []
+    return Outcome(counts, {"threshold": threshold, "samples": samples})
 
 
 def near_threshold(corpus: Corpus, outcomes: list[Outcome], threshold: float, most: int = 20) -> list[dict[str, Any]]:

@@ -91,7 +91,7 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     return Outcome(counts, {"languages": languages}, (corpus.stored(file),))
 
 
-def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """The table of the mixture before and after, by cell, source and language."""
     cells: dict[tuple[str, str], dict[str, int]] = {}
     for receipt, outcome in zip(corpus.receipts("filtered"), outcomes, strict=True):
@@ -99,8 +99,9 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], 
         for language, counts in outcome.details["languages"].items():
             cells[source, language] = manifests.add_counts([cells.get((source, language), {}), counts])
     planned = plan_of(corpus, {cell: counts["bytes_before"] for cell, counts in cells.items()})
+    mix = corpus.config.mix
     details = {
-        "message": planned.message,
+        "message": planned.message if mix.sources or mix.languages or mix.total_bytes else "",
         "cells": [
             {"source": source, "language": language, "epochs": planned.epochs_of(source, language)}
             | cells[source, language]
@@ -112,7 +113,7 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], 
     counts = manifests.add_counts([outcome.counts for outcome in outcomes])
     if not counts["copies"]:
         raise GristmillError("mix: no document is left in the mixture: raise mix.max_epochs or mix.total_bytes")
-    return counts, details
+    return Outcome(counts, details)
 
 
 def _shares(cells: dict[tuple[str, str], dict[str, int]], axis: int, targets: dict[str, float]) -> dict[str, Any]:

@@ -85,8 +85,8 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
             kept = _edited(batch, passed.take(pa.array(rows_of(batch["key"], passed_keys))), presets)
             has_text = pc.greater(pc.binary_length(kept["text"]), 0)
             emptied.append(vector(kept["key"])[~has_text.to_numpy(zero_copy_only=False)])
-            edited_bytes += text_bytes(batch["text"]) - text_bytes(kept["text"])
             kept = kept.filter(has_text)
+            edited_bytes += text_bytes(batch["text"].filter(has_text)) - text_bytes(kept["text"])
             out.write(kept)
             languages = manifests.add_nested([languages, documents.by_language(kept["language"], kept["text"])])
             progress.advance(batch.num_rows, whole_bytes)
@@ -158,7 +158,7 @@ _REMEDIES = {
 }
 
 
-def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Counts, the funnel in the order of the rules, and what stays by language."""
     counts = manifests.add_counts([outcome.counts for outcome in outcomes])
     funnel = manifests.add_nested([outcome.details["funnel"] for outcome in outcomes])
@@ -171,7 +171,7 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], 
             + _REMEDIES.get(worst.split("/")[0], "loosen it under filter.overrides, or leave its preset out")
         )
     languages = manifests.add_nested([outcome.details["languages"] for outcome in outcomes])
-    return counts, {"funnel": [{"rule": rule} | funnel[rule] for rule in order], "languages": languages}
+    return Outcome(counts, {"funnel": [{"rule": rule} | funnel[rule] for rule in order], "languages": languages})
 
 
 JOB = Job("select", "filtered", 1, settings_of, plan, work, beside=("decisions",), summarise=summarise)

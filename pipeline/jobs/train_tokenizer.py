@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import progress, storage
@@ -14,7 +17,7 @@ from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
 from tokenizer import formats, merges
 from tokenizer.counts import merge_counts, read_counts
-from tokenizer.pretokenizers import PRETOKENIZERS
+from tokenizer.pretokenizers import PRETOKENIZERS, Pretokenizer
 
 FOLDER = "tokenizer"
 
@@ -26,12 +29,18 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
     return config.tokenizer.model_dump(exclude={"path"})
 
 
-def _content(path: str) -> str:
-    file = path if path.endswith(".json") else storage.join(path, "tokenizer.json")
+def _content(path: str) -> list[str]:
+    file, beside = _files_of(path)
     try:
-        return storage.sha256_of(file)
+        return [storage.sha256_of(file), storage.sha256_of(beside) if storage.exists(beside) else ""]
     except OSError as error:
         raise GristmillError(f"tokenizer.path: {file} cannot be read ({error.strerror or error})") from error
+
+
+def _files_of(path: str) -> tuple[str, str]:
+    """The tokenizer.json that a path means, and the config that may lie beside it."""
+    file = path if path.endswith(".json") else storage.join(path, "tokenizer.json")
+    return file, storage.join(os.path.dirname(file), "tokenizer_config.json")
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -58,9 +67,7 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
 
 def _given(settings: dict[str, Any]) -> tuple[formats.Tokenizer, dict[str, int]]:
     """Reads an existing tokenizer; its folder may be remote."""
-    folder = settings["path"]
-    file = folder if folder.endswith(".json") else storage.join(folder, "tokenizer.json")
-    beside = storage.join(file.rsplit("/", 1)[0], "tokenizer_config.json")
+    file, beside = _files_of(settings["path"])
     config = storage.read_text(beside) if storage.exists(beside) else None
     return formats.from_json(storage.read_text(file), config, file), {}
 
@@ -68,12 +75,7 @@ def _given(settings: dict[str, Any]) -> tuple[formats.Tokenizer, dict[str, int]]
 def _trained(task: Task, settings: dict[str, Any], corpus: Corpus) -> tuple[formats.Tokenizer, dict[str, int]]:
     """Adds up the counts of all parts and learns the merges."""
     pretokenizer = PRETOKENIZERS[settings["pretokenizer"]]
-    tables = []
-    for file in task.inputs:
-        with storage.open_read(corpus.path(file.path)) as stream:
-            tables.append(read_counts(stream, pretokenizer))
-    counts = merge_counts(tables)
-    tables.clear()
+    counts = added(_counts_of(task, corpus, pretokenizer))
     learned = merges.train(
         counts,
         settings["vocabulary"],
@@ -86,9 +88,25 @@ def _trained(task: Task, settings: dict[str, Any], corpus: Corpus) -> tuple[form
     return tokenizer, {"pieces": pieces, "distinct_pieces": counts.num_rows, "asked": settings["vocabulary"]}
 
 
-def summarise(corpus: Corpus, outcomes: list[Outcome]) -> tuple[dict[str, int], dict[str, Any]]:
+def _counts_of(task: Task, corpus: Corpus, pretokenizer: Pretokenizer) -> Iterator[pa.Table]:
+    for file in task.inputs:
+        with storage.open_read(corpus.path(file.path)) as stream:
+            yield read_counts(stream, pretokenizer)
+
+
+def added(tables: Iterable[pa.Table]) -> pa.Table:
+    """Adds up count tables as they come, so that no more lie in memory than twice the sum's size and one table."""
+    pending: list[pa.Table] = []
+    for table in tables:
+        pending.append(table)
+        if sum(each.num_rows for each in pending[1:]) > pending[0].num_rows:
+            pending = [merge_counts(pending)]
+    return merge_counts(pending)
+
+
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """The counts and details of the one task."""
-    return outcomes[0].counts, outcomes[0].details
+    return Outcome(outcomes[0].counts, outcomes[0].details)
 
 
 def tokenizer_of(output: str) -> formats.Tokenizer:

@@ -1,5 +1,6 @@
 """The mechanism under every job: what is done is not done again, and what is not done is."""
 
+import dataclasses
 import errno
 
 import pytest
@@ -150,3 +151,35 @@ def test_dumps_keep_their_index(corpus):
     assert corpus.register_dumps(["2021", "2020"]) == ["2020", "2021"]
     assert corpus.register_dumps(["2019", "2021"]) == ["2020", "2021", "2019"]
     assert corpus.dumps() == ["2020", "2021", "2019"]
+
+
+def test_a_file_of_the_summary_is_made_again(corpus):
+    def summarise(corpus, outcomes):
+        index = storage.write_json(corpus.path("copies/index.json"), {"files": len(outcomes)})
+        return Outcome({"documents": len(outcomes)}, {}, (index._replace(path="copies/index.json"),))
+
+    with_index = dataclasses.replace(copy_job({"a": "one"}), summarise=summarise)
+    assert job.run(with_index, corpus) is True
+    assert job.run(with_index, corpus) is False
+    storage.delete([corpus.path("copies/index.json")])
+    assert job.run(with_index, corpus) is True
+    assert storage.read_json(corpus.path("copies/index.json")) == {"files": 1}
+    assert log(corpus) == ["a"]
+
+
+def test_a_setting_of_the_summary_alone_does_no_task_again(corpus):
+    limits = iter([1, 1, 2])
+    limited = dataclasses.replace(copy_job({"a": "one"}), summary_settings=lambda config: {"limit": next(limits)})
+    assert [job.run(limited, corpus) for _ in range(3)] == [True, False, True]
+    assert log(corpus) == ["a"]
+
+
+def test_a_task_that_asks_to_be_tried_again_is(corpus):
+    once = copy_job({"a": "one"})
+
+    def work(task, settings, corpus):
+        outcome = once.work(task, settings, corpus)
+        return dataclasses.replace(outcome, details={"retry": len(log(corpus)) < 2})
+
+    again = dataclasses.replace(once, work=work)
+    assert [job.run(again, corpus) for _ in range(3)] == [True, True, False]
