@@ -186,7 +186,8 @@ def _delete_strays(job: Job, corpus: Corpus, receipts: list[Receipt], present: d
 
 
 def _run_pipeline(job: Job, state: State, corpus: Corpus) -> None:
-    runner, options = runner_and_options(corpus.config.engine)
+    # A job with a wiring of its own may have more to do than tasks that are left.
+    runner, options = runner_and_options(corpus.config.engine, None if job.expand else len(state.pending))
     try:
         with beam.Pipeline(runner=runner, options=options) as pipeline:
             if job.expand:

@@ -33,14 +33,14 @@ def workers_of(engine: Engine) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def runner_and_options(engine: Engine) -> tuple[PipelineRunner | str, PipelineOptions]:
-    """Beam's runner and its options for an engine.
+def runner_and_options(engine: Engine, tasks: int | None = None) -> tuple[PipelineRunner | str, PipelineOptions]:
+    """Beam's runner and its options for an engine; a job of few tasks gets no more workers than that.
 
     Raises:
         ConfigError: an option that Beam does not know.
     """
     if engine.name == "direct":
-        workers = workers_of(engine)
+        workers = workers_of(engine) if tasks is None else min(workers_of(engine), tasks)
         mode = ["--direct_running_mode=multi_threading", f"--direct_num_workers={workers}"] if workers > 1 else []
         options = _options([*mode, *engine.options])
         return FnApiRunner(provision_info=_provision(options)), options

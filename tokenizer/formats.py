@@ -207,7 +207,7 @@ def _read(document: dict[str, Any], config: dict[str, Any]) -> Tokenizer:
     if missing:
         raise ValueError(f"model.vocab has no token for byte {missing[0]:#04x}: every byte must be reachable")
     rank = {characters[byte]: i for i, byte in enumerate(BYTE_OF_ID.tolist())}
-    pairs = []
+    pairs: list[tuple[int, int]] = []
     for merge in model["merges"]:
         left, right = merge.split(" ") if isinstance(merge, str) else merge
         if left not in rank or right not in rank or left + right not in vocabulary:
