@@ -13,13 +13,15 @@ from __future__ import annotations
 import dataclasses
 import mmap
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from filters.fasttext_kernels import build_word_table, predict_rows
 
+T = TypeVar("T")
 MAGIC = 793712314
 VERSIONS = (11, 12)
 HIERARCHICAL_SOFTMAX, SOFTMAX, ONE_VERSUS_ALL = 1, 3, 4
@@ -76,6 +78,15 @@ def load(path: str | Path) -> FastTextModel:
     Raises:
         ValueError: the file does not exist, is no fastText model, is cut short or is no classifier; says which.
     """
+    return _read(path, _parse)
+
+
+def labels(path: str | Path) -> list[str]:
+    """The labels of a supervised fastText model, in the file's order, its matrices unread; raises as ``load``."""
+    return _read(path, lambda where, version, content: _labels(_beginning(where, version, _Reader(content))))
+
+
+def _read(path: str | Path, parse: Callable[[str, int, mmap.mmap], T]) -> T:
     if not Path(path).is_file():
         raise ValueError(f"fastText model {str(path)!r}: no such file")
     with open(path, "rb") as file:
@@ -89,7 +100,7 @@ def load(path: str | Path) -> FastTextModel:
             raise ValueError(f"fastText model {str(path)!r} has version {version}; versions 11 and 12 can be read")
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     try:
-        return _parse(str(path), version, content)
+        return parse(str(path), version, content)
     except (struct.error, IndexError, OverflowError) as error:
         raise ValueError(f"fastText model {str(path)!r} is cut short or damaged ({error}); copy it again") from error
 
@@ -124,8 +135,22 @@ class _Reader:
         return found
 
 
-def _parse(path: str, version: int, content: mmap.mmap) -> FastTextModel:
-    reader = _Reader(content)
+class _Beginning(NamedTuple):
+    """What a model's file says before its matrices."""
+
+    dim: int
+    word_ngrams: int
+    loss: int
+    bucket: int
+    minn: int
+    maxn: int
+    words: int
+    pruned: int
+    entries: list[bytes]
+    counts: list[int]
+
+
+def _beginning(path: str, version: int, reader: _Reader) -> _Beginning:
     dim, _, _, _, _, word_ngrams, loss, kind, bucket, minn, maxn, _ = reader.values("12i")
     reader.values("d")
     if kind != SUPERVISED:
@@ -134,12 +159,25 @@ def _parse(path: str, version: int, content: mmap.mmap) -> FastTextModel:
         raise ValueError(f"fastText model {path!r} was trained with negative sampling, which gives no probabilities")
     if version == 11:
         maxn = 0
-    size, words, label_count = reader.values("3i")
+    size, words, _ = reader.values("3i")
     _, pruned = reader.values("2q")
     entries, counts = [], []
     for _ in range(size):
         entries.append(reader.string())
         counts.append(reader.values("qb")[0])
+    return _Beginning(dim, word_ngrams, loss, bucket, minn, maxn, words, pruned, entries, counts)
+
+
+def _labels(beginning: _Beginning) -> list[str]:
+    return [
+        entry.decode("utf-8", "replace").removeprefix("__label__") for entry in beginning.entries[beginning.words :]
+    ]
+
+
+def _parse(path: str, version: int, content: mmap.mmap) -> FastTextModel:
+    reader = _Reader(content)
+    beginning = _beginning(path, version, reader)
+    dim, word_ngrams, loss, bucket, minn, maxn, words, pruned, entries, counts = beginning
     ngram_rows = np.empty(0, np.int32)
     if pruned >= 0:
         pairs = reader.array(np.int32, 2 * pruned).reshape(-1, 2)
@@ -154,15 +192,15 @@ def _parse(path: str, version: int, content: mmap.mmap) -> FastTextModel:
     left, right = np.empty(0, np.int32), np.empty(0, np.int32)
     if loss == HIERARCHICAL_SOFTMAX:
         left, right = _huffman(counts[words:])
-    entry_offsets = np.zeros(size + 1, np.int64)
+    entry_offsets = np.zeros(len(entries) + 1, np.int64)
     np.cumsum([len(entry) for entry in entries], out=entry_offsets[1:])
     entry_bytes = np.frombuffer(b"".join(entries), np.uint8)
+    labels = _labels(beginning)
     slots = build_word_table(entry_bytes, entry_offsets)
     end_of_line = entries.index(END_OF_LINE) if END_OF_LINE in entries[:words] else -1
     shape = np.array([dim, minn, maxn, bucket, word_ngrams, words, loss, end_of_line], np.int64)
-    if rows.shape[1] != dim or output.shape[1] != dim or len(output) < label_count - (loss == HIERARCHICAL_SOFTMAX):
+    if rows.shape[1] != dim or output.shape[1] != dim or len(output) < len(labels) - (loss == HIERARCHICAL_SOFTMAX):
         raise IndexError(f"matrices of {rows.shape} and {output.shape} do not fit dimension {dim}")
-    labels = [entry.decode("utf-8", "replace").removeprefix("__label__") for entry in entries[words:]]
     return FastTextModel(
         path, labels, Tables(shape, slots, entry_bytes, entry_offsets, ngram_rows, rows, output, left, right)
     )

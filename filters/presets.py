@@ -137,25 +137,24 @@ def load_preset(
     )
 
 
-def language_preset(languages: Collection[str], minimum_score: float = 0.65) -> Preset:
+def language_preset(languages: Collection[str] | None, minimum_score: float = 0.65) -> Preset:
     """Keeps documents in the given languages (labels as the language model writes them, ``en``).
 
-    The default score is FineWeb's for fastText's lid.176 (arXiv 2406.17557, section 3.3).
+    None keeps every language that is certain enough. The default score is FineWeb's for fastText's lid.176 (arXiv
+    2406.17557, section 3.3).
 
     Raises:
         ValueError: no language, or a score outside 0 to 1.
     """
-    if not languages:
+    if languages is not None and not languages:
         raise ValueError("language rule: no languages; name at least one, or leave the rule out")
     if not 0 <= minimum_score <= 1:
         raise ValueError(f"language rule: minimum score {minimum_score!r} is not between 0 and 1")
-    return Preset(
-        "language",
-        (
-            Rule("language", "language", one_of=tuple(sorted(languages)), reason="not in a wanted language"),
-            Rule("score", "language_score", "minimum", minimum_score, reason="the language is uncertain"),
-        ),
-    )
+    score = Rule("score", "language_score", "minimum", minimum_score, reason="the language is uncertain")
+    if languages is None:
+        return Preset("language", (score,))
+    wanted = Rule("language", "language", one_of=tuple(sorted(languages)), reason="not in a wanted language")
+    return Preset("language", (wanted, score))
 
 
 def quality_preset(minimum: float, column: str = "quality", name: str = "quality") -> Preset:

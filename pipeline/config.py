@@ -5,15 +5,28 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.errors import ConfigError
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, le=2**64 - 1)]  # the hashes take 64 bits
+LARGEST_COUNT = 2**63 - 1  # int64
 STAGES = ("ingest", "dedup", "filter", "mix", "tokenizer", "tokenize")
 
 
@@ -51,10 +64,19 @@ class Source(_Section):
             raise ValueError("needs `paths` or `path_lists`")
         return self
 
+    @field_validator("base")
+    @classmethod
+    def _completes_a_list(cls, base: str, info: ValidationInfo) -> str:
+        if base and not info.data.get("path_lists", True):
+            raise ValueError("has no effect without `path_lists`: paths are taken as they are; leave it out")
+        return base
+
     @field_validator("columns")
     @classmethod
-    def _known_columns(cls, columns: dict[str, str]) -> dict[str, str]:
+    def _known_columns(cls, columns: dict[str, str], info: ValidationInfo) -> dict[str, str]:
         known = ["text", "id", "url", "date", "language"]
+        if columns and info.data.get("format") in ("wet", "warc"):
+            raise ValueError(f"has no effect on {info.data['format']} files, which have no columns; leave it out")
         for name in columns:
             if name not in known:
                 raise ValueError(f"`{name}` is no document field; {nearest(name, known)}")
@@ -77,12 +99,12 @@ class Dedup(_Section):
         default=14, ge=1, le=256, description="Bands of the signature; two documents meet in one equal band."
     )
     rows: int = Field(default=8, ge=1, le=64, description="MinHash values in a band.")
-    seed: int = Field(default=1, ge=0, description="Seed of the hash family.")
+    seed: Seed = Field(default=1, description="Seed of the hash family.")
     verify: float | None = Field(
         default=0.7,
         ge=0,
         le=1,
-        description="Candidate pairs join only above this Jaccard estimated from their signatures; null joins all.",
+        description="Candidate pairs join where their signatures estimate at least this Jaccard; null joins them all.",
     )
     keep: Literal["earliest", "latest"] = Field(
         default="earliest", description="Which copy stays: the first by dump, file and record, or the last."
@@ -95,67 +117,110 @@ class Dedup(_Section):
 class Language(_Section):
     """Which languages stay."""
 
-    keep: list[str] = Field(default=[], description="ISO codes of the languages to keep; empty keeps all.")
-    minimum_score: Share = Field(default=0.65, description="Least confidence of the language model (FineWeb's 0.65).")
-    model: str | None = Field(default=None, description="A fastText language model; the embedded lid.176 when empty.")
+    keep: list[str] = Field(
+        default=[],
+        description="Languages to keep, as the language model labels them, such as en; `und` is text in which it knows "
+        "nothing. Empty keeps all.",
+    )
+    minimum_score: Share | None = Field(
+        default=None,
+        description="Least confidence of the language model, with `keep` or without. When null, FineWeb's 0.65 where "
+        "`keep` names languages, else none.",
+    )
+    model: str | None = Field(
+        default=None, description="A fastText language model on local disk; the embedded lid.176 when empty."
+    )
 
 
 class Quality(_Section):
     """A fastText quality model of the user's own."""
 
-    model: str = Field(description="A fastText classifier, .bin or .ftz.")
+    model: str = Field(description="A fastText classifier on local disk, .bin or .ftz.")
     label: str = Field(default="positive", description="The label whose probability is the score.")
     minimum: Share = Field(default=0.5, description="Documents that score less are removed.")
 
 
 class PresetUse(_Section):
-    """A rule preset for some languages only."""
+    """A rule preset for some languages only, or once more with other thresholds."""
 
     name: str = Field(description="Name of the preset, or the path of one of your own.")
-    languages: list[str] = Field(min_length=1, description="The languages it judges; documents in others pass it.")
+    languages: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="The languages it judges; documents in others pass it. When empty, as the preset says: mostly all.",
+    )
+    label: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="What this use is called in overrides and results. When empty the preset's name; `name-languages`, "
+        "such as c4-en, where a preset is used more than once.",
+    )
+
+
+def _kind_of_use(value: Any) -> str:
+    return "PresetUse" if isinstance(value, (dict, PresetUse)) else "str"
+
+
+AnyUse = Annotated[
+    Annotated[str, Tag("str")] | Annotated[PresetUse, Tag("PresetUse")],
+    Discriminator(_kind_of_use),  # errors of the one that is meant, not of both
+]
 
 
 class Filter(_Section):
     """Heuristic rules, language and quality."""
 
-    presets: list[str | PresetUse] = Field(
+    presets: list[AnyUse] = Field(
         default=["gopher-repetition", "gopher-quality", "c4", "fineweb"],
         description="Rule presets in the order in which a removal is put down to them: a name, or "
-        "{name: …, languages: […]} for some languages only.",
+        "{name: …, languages: […]} for some languages only. At most 63 rules in all.",
     )
     overrides: dict[str, dict[str, float | None]] = Field(
-        default={}, description="Thresholds by preset and rule; null switches a rule off."
+        default={},
+        description="Thresholds by preset and rule; null switches a rule off. A label stands for one use of a preset, "
+        "its name for every use; the label's win.",
     )
     language: Language = Field(default=Language(), description="Language identification.")
     quality: Quality | None = Field(default=None, description="A quality model; none when empty.")
 
-    def preset_names(self) -> list[str]:
-        """Names of the presets in use, in order."""
-        return [preset if isinstance(preset, str) else preset.name for preset in self.presets]
+    def uses(self) -> list[PresetUse]:
+        """The presets in use, in order, each in its long form."""
+        return [PresetUse(name=use) if isinstance(use, str) else use for use in self.presets]
 
 
 class Mix(_Section):
     """The shares of sources and languages in the corpus."""
 
     sources: dict[str, Share] = Field(
-        default={}, description="Target share of the text by source; empty leaves it as it is."
+        default={},
+        description="Target share of the text by source. Sources that are not listed are left out; when none is, all "
+        "stay as they are.",
     )
     languages: dict[str, Share] = Field(
-        default={}, description="Target share of the text by language; `other` holds those not named."
+        default={},
+        description="Target share of the text by language. Languages that are not listed are left out, unless `other` "
+        "gives them a share; when none is listed, all stay as they are.",
     )
     max_epochs: float = Field(
         default=1.0, gt=0, le=100, description="How often a document may be repeated at the most."
     )
     total_bytes: int | None = Field(
-        default=None, ge=1, description="Text to aim at in bytes; the most that the shares allow when empty."
+        default=None,
+        ge=1,
+        le=LARGEST_COUNT,
+        description="Text to aim at in bytes; the most that the shares allow when empty.",
     )
-    seed: int = Field(default=0, ge=0, description="Seed of the sampling.")
+    seed: Seed = Field(default=0, description="Seed of the sampling.")
 
 
 class Tokenizer(_Section):
     """The tokenizer: trained on the mixture, or an existing one."""
 
-    path: str | None = Field(default=None, description="An existing tokenizer.json or its folder; trained when empty.")
+    path: str | None = Field(
+        default=None,
+        description="An existing tokenizer.json or its folder, which takes the place of all other keys here; trained "
+        "when empty.",
+    )
     pretokenizer: str = Field(default="deepseek-llm", description="How text is split before merging.")
     vocabulary: int = Field(
         default=100_000, ge=256, le=10_000_000, description="Regular tokens, the 256 bytes included."
@@ -163,20 +228,48 @@ class Tokenizer(_Section):
     model_vocabulary: int | None = Field(
         default=None,
         ge=257,
-        description="The model's vocabulary, padding included; the next multiple of 4,096 when empty.",
+        le=2**31 - 1,
+        description="The model's vocabulary, special tokens and padding included; the next multiple of 4,096 when "
+        "empty.",
     )
-    min_frequency: int = Field(default=2, ge=1, description="A pair rarer than this is not merged.")
+    min_frequency: int = Field(default=2, ge=1, le=LARGEST_COUNT, description="A pair rarer than this is not merged.")
     strict: bool = Field(
         default=False, description="Fail when the text is too little for the vocabulary, not just say so."
     )
+
+    @field_validator("pretokenizer", "vocabulary", "model_vocabulary", "min_frequency", "strict")
+    @classmethod
+    def _has_effect(cls, value: Any, info: ValidationInfo) -> Any:
+        # `config show` writes defaults out, so only what differs can be known to be meant.
+        if info.data.get("path") and value != cls.model_fields[str(info.field_name)].default:
+            raise ValueError(f"{value!r} has no effect: tokenizer.path gives a whole tokenizer; leave one of them out")
+        return value
+
+    @field_validator("model_vocabulary")
+    @classmethod
+    def _holds_the_vocabulary(cls, rows: int | None, info: ValidationInfo) -> int | None:
+        from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS
+
+        regular, special = info.data.get("vocabulary", 0), len(DEFAULT_SPECIAL_TOKENS)
+        if rows is not None and rows < regular + special:
+            raise ValueError(
+                f"{rows:,} rows are too few for the vocabulary of {regular:,} and {special} special tokens: "
+                f"give at least {regular + special:,}, or leave it out"
+            )
+        return rows
 
 
 class Shards(_Section):
     """Token shards: shuffle, split, size."""
 
-    seed: int = Field(default=0, ge=0, description="Seed of the shuffle and of the split.")
+    seed: Seed = Field(default=0, description="Seed of the shuffle and of the split.")
     validation_share: Share = Field(default=0.001, description="Share of documents held out for validation.")
-    tokens_per_shard: int = Field(default=1 << 25, ge=1, description="Tokens a shard is to hold; 4 bytes each.")
+    tokens_per_shard: int = Field(
+        default=1 << 25,
+        ge=1,
+        le=1 << 31,
+        description="Tokens a shard is to hold. Each is 4 bytes, and a worker builds a whole shard in its memory.",
+    )
     begin_token: bool = Field(default=False, description="Start each document with the begin token.")
     end_token: bool = Field(default=True, description="End each document with the end token.")
 
@@ -225,7 +318,21 @@ class CorpusConfig(_Section):
         for name in self.mix.sources:
             if name not in names:
                 raise ValueError(f"mix.sources.{name} is no source; {nearest(name, names)}")
+        self._shares_have_documents()
         return self
+
+    def _shares_have_documents(self) -> None:
+        """Refuses shares by language that the filter is certain to leave without a document."""
+        keep, shares = self.filter.language.keep, self.mix.languages
+        for name, share in shares.items():
+            if not keep or not share:
+                continue
+            if name == "other" and set(keep) <= set(shares):
+                raise ValueError("mix.languages.other has no documents: filter.language.keep leaves only those named")
+            if name != "other" and name not in keep:
+                raise ValueError(
+                    f"mix.languages.{name} has no documents: filter.language.keep leaves only {', '.join(keep)}"
+                )
 
 
 def load(path: str | Path) -> CorpusConfig:
@@ -283,6 +390,7 @@ def resolve(config: CorpusConfig, folder: Path) -> CorpusConfig:
         absolute_preset(use) if isinstance(use, str) else use.model_copy(update={"name": absolute_preset(use.name)})
         for use in config.filter.presets
     ]
+    config.filter.overrides = {absolute_preset(name): rules for name, rules in config.filter.overrides.items()}
     if config.tokenizer.path:
         config.tokenizer.path = absolute(config.tokenizer.path)
     if config.filter.language.model:
@@ -320,21 +428,14 @@ def _show_section(section: _Section, depth: int) -> list[str]:
 
 
 def check_names(config: CorpusConfig, origin: str) -> None:
-    """Refuses presets, rules and pre-tokenizers that do not exist, before anything runs."""
-    from filters.presets import load_preset
+    """Refuses presets, rules and pre-tokenizers that do not exist or cannot be used, before anything runs."""
+    from pipeline import rules
     from tokenizer.pretokenizers import PRETOKENIZERS
 
-    names = config.filter.preset_names()
-    for name in config.filter.overrides:
-        if name not in names:
-            raise ConfigError(
-                f"{origin}: filter.overrides.{name}: this preset is not among filter.presets; {nearest(name, names)}"
-            )
-    for name in names:
-        try:
-            load_preset(name, config.filter.overrides.get(name, {}))
-        except ValueError as error:
-            raise ConfigError(f"{origin}: filter.presets: {error}") from None
+    try:
+        rules.check(config.filter)
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}") from None
     if config.tokenizer.pretokenizer not in PRETOKENIZERS:
         raise ConfigError(
             f"{origin}: tokenizer.pretokenizer: `{config.tokenizer.pretokenizer}` is unknown; "
@@ -342,9 +443,14 @@ def check_names(config: CorpusConfig, origin: str) -> None:
         )
 
 
+_KINDS = ("str", "PresetUse")
+
+
 def _explain(problem: Any) -> str:
     """One line for one of pydantic's errors: the key's path, what is wrong, the nearest name or the help text."""
-    location = list(problem["loc"])
+    # Behind the index into a list of two kinds pydantic puts the kind, which is no key.
+    loc = problem["loc"]
+    location = [part for i, part in enumerate(loc) if not (part in _KINDS and i and isinstance(loc[i - 1], int))]
     key = ".".join(f"[{part}]" if isinstance(part, int) else str(part) for part in location).replace(".[", "[")
     if problem["type"] == "extra_forbidden":
         model = _model_at(location[:-1])
@@ -371,9 +477,16 @@ def _model_at(location: list[Any]) -> type[_Section] | None:
         field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, _Section) else None
         if field is None:
             return None
-        inner = [field.annotation, *getattr(field.annotation, "__args__", [])]
-        model = next((kind for kind in inner if isinstance(kind, type) and issubclass(kind, _Section)), None)
+        model = next(_sections_in(field.annotation), None)
     return model
+
+
+def _sections_in(annotation: Any) -> Iterator[type[_Section]]:
+    """The sections that a type names, however deep: ``list[Annotated[str | PresetUse, …]]`` names one."""
+    if isinstance(annotation, type) and issubclass(annotation, _Section):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _sections_in(inner)
 
 
 def nearest(name: str, known: list[str]) -> str:

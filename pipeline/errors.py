@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dis
 import errno
 import json
 
 _MARK = "gristmill-error:"
+_PACKAGES = ("dedup", "filters", "pipeline", "text", "tokenizer")
 
 
 class GristmillError(Exception):
@@ -17,9 +19,15 @@ class ConfigError(GristmillError):
 
 
 def told(error: BaseException) -> GristmillError | None:
-    """The error as one meant for a person: itself, or what the machine refused; None for a defect of the code."""
+    """The error as one meant for a person; None for a defect of the code.
+
+    Meant are GristmillErrors, what the machine refused, and what a ``raise`` of this project's own says of a value (its
+    rooms promise ValueErrors that name the remedy). An error that a library raised on the way is a defect.
+    """
     if isinstance(error, GristmillError):
         return error
+    if _raised_here(error) and str(error):
+        return GristmillError(str(error))
     if not isinstance(error, OSError):
         return None
     where = error.filename or "the output"
@@ -33,6 +41,20 @@ def told(error: BaseException) -> GristmillError | None:
     if error.errno and error.filename:
         return GristmillError(f"{where}: {error.strerror}; finished files are kept, run again when it is mended")
     return GristmillError(str(error)) if isinstance(error, (ConnectionError, TimeoutError)) and str(error) else None
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Whether it is a ValueError, plain or of our own, that a ``raise`` in one of our packages made."""
+    plain_or_own = type(error) is ValueError or type(error).__module__.partition(".")[0] in _PACKAGES
+    if not (isinstance(error, ValueError) and plain_or_own):
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] not in _PACKAGES:
+        return False
+    # Functions in C leave no frame: only the instruction tells our `raise` from a call that failed.
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == dis.opmap["RAISE_VARARGS"]
 
 
 def as_marked(error: BaseException) -> RuntimeError | None:

@@ -23,9 +23,9 @@ def show_plan(corpus: Corpus, stages: Sequence[str], console: Console | None = N
         ConfigError: the run could not even begin.
     """
     console = console or Console()
-    preflight.check(corpus.config, stages)
     engine = corpus.config.engine
     connect(engine)
+    preflight.check(corpus.config, stages)
     corpus = dataclasses.replace(corpus, read_only=True)
     corpus.check_owner()
     table = Table(title=f"{corpus.config.name} → {corpus.config.output}", title_justify="left")

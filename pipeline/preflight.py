@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections.abc import Iterator, Sequence
 
 from pipeline import storage
@@ -11,26 +12,82 @@ from pipeline.errors import ConfigError
 
 
 def check(config: CorpusConfig, stages: Sequence[str]) -> None:
-    """Opens what the stages will need; what lies in a remote store is left to them.
+    """Opens what the stages will need.
 
     Raises:
         ConfigError: something is not there, or not what it should be; names the key.
     """
-    if "filter" in stages:
-        from filters.language import LanguageIdentifier
+    if "filter" in stages and config.filter.quality:
         from filters.quality import QualityModel
 
-        if config.filter.language.model:
-            with _of("filter.language.model"):
-                LanguageIdentifier(config.filter.language.model)
-        if config.filter.quality:
-            with _of("filter.quality"):
-                QualityModel(config.filter.quality.model, config.filter.quality.label)
-    if "tokenizer" in stages and config.tokenizer.path and storage.is_local(config.tokenizer.path):
-        from tokenizer import formats
+        _check_local("filter.quality.model", config.filter.quality.model)
+        with _of("filter.quality"):
+            QualityModel(config.filter.quality.model, config.filter.quality.label)
+    if "filter" in stages or "mix" in stages:
+        _check_languages(config, _language_labels(config.filter.language.model))
+    if config.tokenizer.path and ("tokenizer" in stages or "tokenize" in stages):
+        _check_tokenizer(config, config.tokenizer.path)
 
-        with _of("tokenizer.path"):
-            formats.load(config.tokenizer.path)
+
+def _check_local(key: str, path: str) -> None:
+    if not storage.is_local(path):
+        raise ConfigError(
+            f"{key}: {path} lies in a remote store, and models are read from local disk only: "
+            "copy it to the same local path on every worker first, and give that path"
+        )
+
+
+def _language_labels(path: str | None) -> list[str]:
+    """The languages that the model can find. Of the embedded one, which is whole, nothing else is read."""
+    from filters import fasttext_model
+    from filters.language import LanguageIdentifier, default_model
+
+    with _of("filter.language.model"):
+        if path is None:
+            return fasttext_model.labels(default_model())
+        _check_local("filter.language.model", path)
+        return LanguageIdentifier(path).model.labels
+
+
+def _check_languages(config: CorpusConfig, labels: list[str]) -> None:
+    """Refuses languages that no document will ever be in."""
+    from filters.language import UNKNOWN
+    from filters.mixture import OTHER
+    from pipeline.rules import used_presets
+
+    named = [("filter.language.keep", language) for language in config.filter.language.keep]
+    for number, preset in enumerate(used_presets(config.filter)):
+        named += [(f"filter.presets[{number}].languages", language) for language in preset.languages or ()]
+    named += [("mix.languages", language) for language in config.mix.languages if language != OTHER]
+    for key, language in named:
+        if language != UNKNOWN and language not in labels:
+            raise ConfigError(f"{key}: the language model has no `{language}`; {_nearest_language(language, labels)}")
+
+
+def _nearest_language(language: str, labels: list[str]) -> str:
+    """The label that a code begins with (`eng`, `zh-CN`), else those that look alike, else what labels look like."""
+    begun = [label for label in labels if language.lower().startswith(label)]
+    near = [max(begun, key=len)] if begun else difflib.get_close_matches(language, labels, 3, 0.6)
+    if near:
+        return f"did you mean {' or '.join(f'`{label}`' for label in near)}?"
+    return f"its {len(labels)} labels are such as {', '.join(labels[:6])}"
+
+
+def _check_tokenizer(config: CorpusConfig, path: str) -> None:
+    """Reads the tokenizer, wherever it lies, and looks for the tokens that the shards ask for."""
+    from tokenizer import formats
+
+    file = path if path.endswith(".json") else storage.join(path, "tokenizer.json")
+    beside = storage.join(file.rpartition("/")[0], "tokenizer_config.json")
+    with _of("tokenizer.path"):
+        settings = storage.read_text(beside) if storage.exists(beside) else None
+        tokenizer = formats.from_json(storage.read_text(file), settings, file)
+    for name, wanted in [("begin", config.shards.begin_token), ("end", config.shards.end_token)]:
+        if wanted and name not in tokenizer.special_ids:
+            raise ConfigError(
+                f"shards.{name}_token: {path} has no such token, only {', '.join(tokenizer.special_ids) or 'none'}: "
+                "set it to false, or name the token in the tokenizer_config.json beside it"
+            )
 
 
 @contextlib.contextmanager
@@ -38,6 +95,7 @@ def _of(key: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConfigError(f"{key}: {error.filename}: {error.strerror or error}") from error
+        what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        raise ConfigError(f"{key}: {what}") from error
     except ValueError as error:
         raise ConfigError(f"{key}: {error}") from error

@@ -58,7 +58,8 @@ def main() -> None:
         code = 1
     except Exception as error:
         meant = told(error)
-        if quiet.wants_tracebacks() and meant is not error:
+        came_from_elsewhere = meant is not error or (error.__cause__ and not isinstance(error, ConfigError))
+        if quiet.wants_tracebacks() and came_from_elsewhere:
             raise
         _say(str(meant) if meant else _defect(error))
         code = 2 if isinstance(meant, ConfigError) else 1

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.line_rules import edit_lines
-from filters.presets import Preset, decide, language_preset, load_preset, quality_preset
+from filters.presets import Preset, decide
 from pipeline import documents, manifests, progress
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig, Filter
@@ -20,6 +20,7 @@ from pipeline.job import Job, Task
 from pipeline.join import matching_rows, rows_of
 from pipeline.manifests import Outcome
 from pipeline.parts import read_part, read_schema, read_whole, text_bytes, write_part
+from pipeline.rules import presets_of
 
 DECISIONS_SCHEMA = pa.schema(
     [("key", pa.uint64()), ("kept", pa.bool_()), ("rule", pa.string()), ("failing", pa.uint64())]
@@ -35,19 +36,6 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
         "filter": config.filter.model_dump(),
         "presets": [dataclasses.asdict(preset) for preset in presets_of(config.filter)],
     }
-
-
-def presets_of(config: Filter) -> list[Preset]:
-    """Rules in force, in the order in which a removal is put down to them: language, the presets, quality."""
-    presets = []
-    for use in config.presets:
-        name, languages = (use, None) if isinstance(use, str) else (use.name, use.languages)
-        presets.append(load_preset(name, config.overrides.get(name, {}), languages))
-    if config.language.keep:
-        presets.insert(0, language_preset(config.language.keep, config.language.minimum_score))
-    if config.quality:
-        presets.append(quality_preset(config.quality.minimum))
-    return presets
 
 
 def plan(corpus: Corpus) -> list[Task]:

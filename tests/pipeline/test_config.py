@@ -1,18 +1,38 @@
 """The corpus configuration: what is refused, and in which words."""
 
 import json
+from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 
-from pipeline import config
+from dedup.minhash import MinHashSettings, signatures
+from filters import mixture
+from filters.presets import decide
+from pipeline import config, rules
 from pipeline.errors import ConfigError
+from pipeline.jobs import annotate
 from pipeline.sources.paths import expand
+from tokenizer import shards
+from training.config import training_config
 
 MINIMAL = {"name": "tiny", "output": "out", "sources": [{"name": "web", "format": "wet", "paths": ["*.wet.gz"]}]}
 
 
-def refused(change: dict) -> str:
+LIMITS = {
+    "dedup.seed": 2**64 - 1,
+    "mix.seed": 2**64 - 1,
+    "shards.seed": 2**64 - 1,
+    "mix.total_bytes": 2**63 - 1,
+    "tokenizer.min_frequency": 2**63 - 1,
+    "tokenizer.model_vocabulary": 2**31 - 1,
+    "shards.tokens_per_shard": 2**31,
+}
+
+
+def changed(change: dict) -> dict:
     raw = json.loads(json.dumps(MINIMAL))
     for path, value in change.items():
         *parents, last = path.split(".")
@@ -20,8 +40,12 @@ def refused(change: dict) -> str:
         for parent in parents:
             place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
         place[last] = value
+    return raw
+
+
+def refused(change: dict) -> str:
     with pytest.raises(ConfigError) as caught:
-        config.parse(raw, "corpus.yaml")
+        config.parse(changed(change), "corpus.yaml")
     return str(caught.value)
 
 
@@ -43,16 +67,169 @@ def refused(change: dict) -> str:
         ({"mix.sources": {"wep": 1.0}}, "mix.sources.wep is no source; did you mean `web`?"),
         ({"filter.presets": ["gopher-qualty"]}, "gopher-quality"),
         ({"filter.overrides": {"gopher": {}}}, "filter.overrides.gopher: this preset is not among filter.presets"),
-        ({"filter.overrides": {"gopher-quality": {"no-such-rule": 1}}}, "filter.presets:"),
+        (
+            {"filter.overrides": {"gopher-quality": {"min-word": 1}}},
+            "filter.overrides.gopher-quality: preset 'gopher-quality': unknown rule 'min-word'; did you mean",
+        ),
         ({"tokenizer.pretokenizer": "deepsek-llm"}, "did you mean `deepseek-llm`?"),
         ({"sources": []}, "sources: list should have at least 1 item"),
         ({"sources.0.paths": []}, "sources[0]: needs `paths` or `path_lists`"),
-        ({"sources.0.columns": {"txt": "body"}}, "`txt` is no document field; did you mean `text`?"),
+        (
+            {"sources.0.format": "jsonl", "sources.0.columns": {"txt": "body"}},
+            "`txt` is no document field; did you mean `text`?",
+        ),
         ({"name": "a b"}, "name: string should match pattern"),
+        (
+            {"filter.presets": [{"name": "c4", "langauges": ["en"]}]},
+            "filter.presets[0].langauges: there is no such key;",
+        ),
+        ({"filter.presets": [5]}, "filter.presets[0]: input should be a valid string, not 5"),
+        (
+            {"filter.presets": [{"name": "c4", "languages": []}]},
+            "filter.presets[0].languages: list should have at least",
+        ),
+        ({"filter.presets": [{"name": "c4", "label": "a/b"}]}, "filter.presets[0].label: string should match pattern"),
+        (
+            {"filter.presets": ["c4", "fineweb", "c4"]},
+            "filter.presets[2]: `c4` is filter.presets[0] already; give one of",
+        ),
+        (
+            {"filter.presets": ["c4", {"name": "fineweb", "label": "c4"}]},
+            "filter.presets[1]: `c4` is filter.presets[0]",
+        ),
+        ({"filter.presets": [{"name": "c4", "label": "quality"}]}, "filter.presets[0]: `quality` is what rules of the"),
+        ({"filter.presets": ["c4", "own.yaml"]}, "filter.presets[1]: preset 'own.yaml': no such file"),
+        (
+            {"sources.0.columns": {"text": "body"}},
+            "sources[0].columns: has no effect on wet files, which have no columns; leave it out",
+        ),
+        ({"sources.0.base": "https://x/"}, "sources[0].base: has no effect without `path_lists`"),
+        (
+            {"filter.language.keep": ["en", "de"], "mix.languages": {"en": 0.5, "zh": 0.5}},
+            "mix.languages.zh has no documents: filter.language.keep leaves only en, de",
+        ),
+        (
+            {"filter.language.keep": ["en"], "mix.languages": {"en": 0.5, "other": 0.5}},
+            "mix.languages.other has no documents: filter.language.keep leaves only those named",
+        ),
+        (
+            {"tokenizer": {"vocabulary": 1000, "model_vocabulary": 1014}},
+            "tokenizer.model_vocabulary: 1,014 rows are too few for the vocabulary of 1,000 and 15 special tokens: "
+            "give at least 1,015",
+        ),
+        ({"tokenizer": {"path": "t", "vocabulary": 1000}}, "tokenizer.vocabulary: 1000 has no effect: tokenizer.path"),
+        ({"tokenizer": {"path": "t", "strict": True}}, "tokenizer.strict: true has no effect"),
+        ({"tokenizer": {"path": "t", "min_frequency": 3}}, "tokenizer.min_frequency: 3 has no effect"),
+        ({"tokenizer": {"path": "t", "model_vocabulary": 102400}}, "tokenizer.model_vocabulary: 102400 has no effect"),
+        ({"tokenizer": {"path": "t", "pretokenizer": "gpt2"}}, "tokenizer.pretokenizer: 'gpt2' has no effect"),
+        *[
+            ({key: limit + 1}, f"{key}: input should be less than or equal to {limit}, not {limit + 1}")
+            for key, limit in LIMITS.items()
+        ],
+        *[
+            ({key: float("nan")}, f"{key}: input should be ")
+            for key in ("mix.max_epochs", "dedup.verify", "filter.language.minimum_score", "shards.validation_share")
+        ],
     ],
 )
 def test_refusals_name_the_key_and_the_remedy(change, told):
     assert told in refused(change)
+
+
+def test_the_largest_numbers_that_are_allowed_work():
+    largest = config.parse(changed(LIMITS))
+    keys, texts = np.arange(8, dtype=np.uint64), pa.array(["to be or not to be that is the question"] * 8)
+    seed = largest.dedup.seed
+    assert len(set(signatures(texts, MinHashSettings(seed=seed)).bands[:, 0].tolist())) == 1
+    assert mixture.copies(keys, 0.5, largest.mix.seed).sum() <= 8
+    assert len(set(shards.shuffle_hash(keys, 0, largest.shards.seed).tolist())) == 8
+    assert shards.split_of(keys, largest.shards.seed, 0.5).dtype == bool
+    planned = mixture.plan({("web", "en"): 10**6}, None, None, 1.0, largest.mix.total_bytes)
+    assert planned.total_bytes == 10**6
+
+
+def filters(**settings) -> config.Filter:
+    return config.parse(MINIMAL | {"filter": settings}).filter
+
+
+def test_a_preset_can_be_used_twice_and_each_use_has_its_thresholds():
+    uses = [{"name": "c4", "languages": ["en"]}, {"name": "c4", "languages": ["de", "fr"]}, "fineweb"]
+    overrides = {"c4": {"sentences": 4, "length": 9}, "c4-de-fr": {"sentences": 2}}
+    english, other, fineweb = rules.presets_of(filters(presets=uses, overrides=overrides))
+    assert [english.name, other.name, fineweb.name] == ["c4-en", "c4-de-fr", "fineweb"]
+    assert [english.languages, other.languages, fineweb.languages] == [("en",), ("de", "fr"), None]
+    thresholds = [{rule.name: rule.threshold for rule in preset.rules} for preset in (english, other)]
+    assert [each["sentences"] for each in thresholds] == [4, 2]
+    assert [each["length"] for each in thresholds] == [9, 9]
+    labelled = filters(presets=["c4", {"name": "c4", "label": "strict"}], overrides={"strict": {"sentences": 9}})
+    assert [preset.name for preset in rules.presets_of(labelled)] == ["c4", "strict"]
+    assert [preset.rules[0].threshold for preset in rules.presets_of(labelled)] == [3, 9]
+
+
+def test_uses_of_a_preset_of_ones_own_are_named_by_what_it_says_inside(tmp_path):
+    own = {"name": "own", "rules": [{"name": "min-words", "statistic": "words", "minimum": 3}]}
+    (tmp_path / "file.yaml").write_text(yaml.safe_dump(own))
+    use = {"presets": ["file.yaml"], "overrides": {"file.yaml": {"min-words": 5}}}
+    (tmp_path / "corpus.yaml").write_text(yaml.safe_dump(MINIMAL | {"filter": use}))
+    [preset] = rules.presets_of(config.load(tmp_path / "corpus.yaml").filter)
+    assert (preset.name, preset.rules[0].threshold) == ("own", 5)
+
+
+def written(folder: Path, name: str, statistics: list[str]) -> str:
+    own = [{"name": f"r{i}", "statistic": statistic, "minimum": 0} for i, statistic in enumerate(statistics)]
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, "rules": own}))
+    return str(folder / f"{name}.yaml")
+
+
+def test_more_rules_than_a_run_can_hold_are_refused_before_it_begins(tmp_path):
+    assert len(rules.presets_of(filters(presets=[written(tmp_path, "most", ["words"] * 63)]))[0].rules) == 63
+    many = written(tmp_path, "many", ["words"] * 62)
+    with pytest.raises(
+        ConfigError, match=r"config: filter.presets: 64 rules in all, and at most 63 .*: switch some off"
+    ):
+        filters(presets=[many], language={"keep": ["en"]})
+
+
+def test_a_rule_needs_a_column_that_will_be_measured(tmp_path):
+    asks = written(tmp_path, "asks", ["words", "quality"])
+    with pytest.raises(
+        ConfigError, match=r"filter.presets\[1\]: rule asks/r1 asks for `quality`, which is not measured"
+    ):
+        filters(presets=["c4", asks])
+    assert filters(presets=["c4", asks], quality={"model": "m.bin"})
+    for with_quality in (False, True):  # what the check goes by is what there will be
+        measured, made = rules.annotation_schema(with_quality), annotate.schema(with_quality)
+        assert [made.field(name) for name in measured.names] == list(measured)
+
+
+@pytest.mark.parametrize(
+    ("language", "kept"),
+    [
+        ({}, [0, 1, 2]),
+        ({"keep": ["en"]}, [0]),
+        ({"keep": ["en"], "minimum_score": 0.2}, [0, 1]),
+        ({"minimum_score": 0.65}, [0, 2]),
+        ({"minimum_score": 0.95}, [2]),
+    ],
+)
+def test_the_least_score_of_a_language_holds_with_and_without_a_list(language, kept):
+    columns = [pa.array(["en", "en", "zh"]), pa.array([0.9, 0.3, 0.99], pa.float32())]
+    annotations = pa.table(columns, ["language", "language_score"])
+    decisions = decide(annotations, rules.presets_of(filters(presets=[], language=language)))
+    assert np.flatnonzero(decisions.first < 0).tolist() == kept
+
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_example_configs_are_right(path):
+    assert config.load(path).name
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("training/*.yaml")), ids=lambda path: path.stem)
+def test_the_training_configs_are_right(path):
+    assert training_config(yaml.safe_load(path.read_text("utf-8"))).total_steps > 0
 
 
 def test_a_missing_key_says_what_it_is_for():
@@ -88,7 +265,7 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path):
 
 def test_show_is_a_config_again_and_explains_every_key(tmp_path):
     path = tmp_path / "corpus.yaml"
-    presets = {"presets": ["c4", {"name": "gopher-quality", "languages": ["en"]}]}
+    presets = {"presets": ["c4", {"name": "c4", "languages": ["en"]}], "overrides": {"c4-en": {"sentences": 5}}}
     path.write_text(yaml.safe_dump(MINIMAL | {"mix": {"sources": {"web": 1.0}}, "filter": presets}))
     loaded = config.load(path)
     shown = config.show(loaded)

@@ -1,0 +1,114 @@
+"""What a run needs is looked at before it begins: languages, models and tokens that are not there."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+
+from filters import fasttext_model
+from filters.language import LanguageIdentifier, default_model
+from filters.quality import train
+from pipeline import config, preflight
+from pipeline.config import STAGES
+from pipeline.errors import ConfigError
+from tokenizer import formats
+from tokenizer.merges import Merges
+from tokenizer.pretokenizers import PRETOKENIZERS
+
+MINIMAL = {"name": "tiny", "output": "out", "sources": [{"name": "web", "format": "wet", "paths": ["*.wet.gz"]}]}
+
+
+def check(stages=STAGES, **sections) -> None:
+    preflight.check(config.parse(MINIMAL | sections), stages)
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        (
+            {"filter": {"language": {"keep": ["en", "eng"]}}},
+            "filter.language.keep: the language model has no `eng`; did you mean `en`?",
+        ),
+        ({"filter": {"language": {"keep": ["zh-CN"]}}}, "did you mean `zh`?"),
+        ({"filter": {"language": {"keep": ["EN"]}}}, "did you mean `en`?"),
+        ({"filter": {"language": {"keep": ["XXX"]}}}, "has no `XXX`; its 176 labels are such as en, ru, de"),
+        (
+            {"filter": {"presets": ["c4", {"name": "fineweb", "languages": ["deu"]}]}},
+            "filter.presets[1].languages: the language model has no `deu`; did you mean `de`?",
+        ),
+        ({"mix": {"languages": {"eng": 0.5, "other": 0.5}}}, "mix.languages: the language model has no `eng`"),
+        (
+            {"filter": {"language": {"model": "gs://models/lid.bin"}}},
+            "filter.language.model: gs://models/lid.bin lies in a remote store, and models are read from local disk "
+            "only: copy it",
+        ),
+        ({"filter": {"quality": {"model": "s3://m/q.bin"}}}, "filter.quality.model: s3://m/q.bin lies in a remote"),
+        ({"filter": {"language": {"model": "no.bin"}}}, "filter.language.model: fastText model 'no.bin': no such file"),
+        ({"tokenizer": {"path": "nowhere"}}, "tokenizer.path: nowhere/tokenizer.json: No such file or directory"),
+    ],
+)
+def test_what_is_not_there_is_told_with_its_key(sections, told):
+    with pytest.raises(ConfigError) as caught:
+        check(**sections)
+    assert told in str(caught.value)
+
+
+def test_languages_that_documents_can_be_in_are_taken():
+    check(filter={"language": {"keep": ["en", "zh", "und"]}, "presets": ["chinese"]}, mix={"languages": {"und": 1.0}})
+    check(mix={"languages": {"en": 0.5, "other": 0.5}})
+
+
+def test_what_later_stages_need_is_left_to_them():
+    check(("ingest", "dedup"), filter={"language": {"keep": ["eng"]}}, tokenizer={"path": "nowhere"})
+
+
+def test_the_labels_of_a_model_are_read_without_its_matrices():
+    assert fasttext_model.labels(default_model()) == LanguageIdentifier().model.labels
+    with pytest.raises(ValueError, match="no such file"):
+        fasttext_model.labels("no.bin")
+
+
+def test_labels_of_a_cut_model_are_refused(tmp_path):
+    cut = tmp_path / "cut.ftz"
+    cut.write_bytes(default_model().read_bytes()[:5000])
+    with pytest.raises(ValueError, match="cut short or damaged"):
+        fasttext_model.labels(cut)
+
+
+def test_languages_are_those_of_the_model_of_the_users_own(tmp_path):
+    pytest.importorskip("fasttext_pybind")
+    texts = [pa.array([f"{word} text of this kind number {i}" for i in range(40)]) for word in ("plain", "other")]
+    train(*texts, tmp_path / "own.bin", dimension=4, epochs=1)
+    own = {"model": str(tmp_path / "own.bin")}
+    check(filter={"language": own | {"keep": ["positive"]}})
+    with pytest.raises(
+        ConfigError, match=r"filter.language.keep: the language model has no `en`; its 2 labels are such"
+    ):
+        check(filter={"language": own | {"keep": ["en"]}})
+    with pytest.raises(ConfigError, match=r"filter.presets\[0\].languages: the language model has no `zh`"):
+        check(filter={"language": own, "presets": ["chinese"]})
+
+
+def test_a_given_tokenizer_must_have_the_tokens_that_shards_ask_for(tmp_path):
+    merges = Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))
+    whole = formats.Tokenizer(PRETOKENIZERS["deepseek-llm"], merges)
+    formats.save(whole, tmp_path / "whole")
+    formats.save(formats.Tokenizer(whole.pretokenizer, merges, {"end": "<end>"}), tmp_path / "plain")
+    check(tokenizer={"path": str(tmp_path / "whole")}, shards={"begin_token": True})
+    check(tokenizer={"path": str(tmp_path / "plain" / "tokenizer.json")})
+    with pytest.raises(ConfigError, match=r"shards.begin_token: .*plain has no such token, only end: set it to false"):
+        check(("tokenize",), tokenizer={"path": str(tmp_path / "plain")}, shards={"begin_token": True})
+    (tmp_path / "plain" / "tokenizer.json").write_text(json.dumps({"model": {"type": "WordPiece"}}))
+    with pytest.raises(ConfigError, match=r"tokenizer.path: .*model.type 'WordPiece' is not supported"):
+        check(tokenizer={"path": str(tmp_path / "plain")})
+
+
+def test_a_config_that_was_shown_can_be_run(tmp_path):
+    formats.save(
+        formats.Tokenizer(PRETOKENIZERS["deepseek-llm"], Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))),
+        tmp_path,
+    )
+    shown = config.show(config.parse(MINIMAL | {"tokenizer": {"path": str(tmp_path)}}))
+    preflight.check(config.parse(yaml.safe_load(shown)), STAGES)
