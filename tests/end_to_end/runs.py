@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -43,17 +44,27 @@ def run(path: Path, output: Path, workers: int, change=None) -> tuple[Corpus, li
     return corpus, watcher.ran
 
 
-# Of a finished output folder these may differ between equal runs: times, and the settings of the engine.
-_NOT_PROMISED = {"manifest.json", "corpus.yaml", ".lock"}
+# Of a finished output folder these may differ between equal runs: the settings of the engine, and the lock.
+_NOT_PROMISED = {"corpus.yaml", ".lock"}
+# Of a manifest, when the work was done, by how many and in how many sittings.
+_OF_THE_RUN = {"created", "seconds", "workers", "tasks_run"}
 
 
 def fingerprint(output: Path) -> dict[str, str]:
-    """SHA-256 of every file whose bytes are promised."""
+    """SHA-256 of every file whose bytes are promised; of a manifest, of all that it promises."""
     return {
-        path.relative_to(output).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(output).as_posix(): hashlib.sha256(_promised(path)).hexdigest()
         for path in sorted(output.rglob("*"))
         if path.is_file() and path.name not in _NOT_PROMISED
     }
+
+
+def _promised(path: Path) -> bytes:
+    if path.name != "manifest.json":
+        return path.read_bytes()
+    manifest = json.loads(path.read_bytes())
+    assert manifest.keys() >= _OF_THE_RUN, path
+    return json.dumps({key: manifest[key] for key in manifest.keys() - _OF_THE_RUN}, sort_keys=True).encode()
 
 
 def table(output: Path, folder: str, columns=None):
