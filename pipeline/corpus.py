@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import yaml
 
-from pipeline import manifests, storage
+from pipeline import file_numbers, manifests, storage
 from pipeline.config import CorpusConfig
 from pipeline.errors import ConfigError, GristmillError
+from pipeline.file_numbers import SourceFile
 from pipeline.manifests import Receipt
 from pipeline.storage import StoredFile
 
 DUMP_BITS, FILE_BITS, RECORD_BITS = 12, 24, 28
 _MARK = "corpus.json"
+_DUMPS = "dumps.json"
+_DUMP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # as a corpus is named: it becomes a folder
+_READERS = 16  # files read at once
 
 
 @dataclass(frozen=True)
@@ -51,34 +58,95 @@ class Corpus:
             GristmillError: the stage is not finished.
         """
         manifest = self.manifest(folder)
-        return [Receipt.from_json(value) for value in manifest["tasks"]]
+        try:
+            return [Receipt.from_json(value) for value in manifest["tasks"]]
+        except manifests.DAMAGED:
+            raise self._unfinished(folder) from None
 
     def manifest(self, folder: str) -> dict[str, Any]:
         """The manifest of a finished stage; raises like ``receipts``."""
         manifest = manifests.read_manifest(self.folder(folder))
         if not manifest or not manifest.get("complete"):
-            raise GristmillError(
-                f"{self.folder(folder)} is not finished: run `gristmill run` or the stage that writes it first"
-            )
+            raise self._unfinished(folder)
         return manifest
 
-    def dumps(self) -> list[str]:
-        """Names of the dumps by dump index, in the order in which they were first seen."""
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            return storage.read_json(self.path("dumps.json"))["dumps"]
-        return []
+    def _unfinished(self, folder: str) -> GristmillError:
+        return GristmillError(
+            f"{self.folder(folder)} is not finished: run `gristmill run` or the stage that writes it first"
+        )
 
-    def register_dumps(self, names: list[str]) -> list[str]:
-        """Gives new dumps the next indices, in order of name; those known keep theirs. Returns all names by index."""
-        known = self.dumps()
-        dumps = known + sorted(set(names) - set(known))
-        if len(dumps) > 1 << DUMP_BITS:
-            raise GristmillError(
-                f"{len(dumps)} dumps are more than the {1 << DUMP_BITS} that a document key can tell apart"
-            )
-        if dumps != known and not self.read_only:
-            storage.write_json(self.path("dumps.json"), {"dumps": dumps})
+    def dumps(self) -> list[str]:
+        """Names of the dumps by dump index, in the order in which they were first seen; none in a new folder.
+
+        Raises:
+            GristmillError: ``dumps.json`` is damaged.
+        """
+        try:
+            dumps: list[str] = storage.read_json(self.path(_DUMPS))["dumps"]
+            whole = all(isinstance(name, str) for name in dumps) and len(set(dumps)) == len(dumps)
+        except FileNotFoundError:
+            return []
+        except (ValueError, KeyError, TypeError):
+            whole = False
+        if not whole or not isinstance(dumps, list):
+            raise file_numbers.damaged(self.path(_DUMPS), self.config.output)
         return dumps
+
+    def register_dumps(self, names: Iterable[str]) -> list[str]:
+        """Gives new dumps the next indices, in order of name; those known keep theirs. Returns all names by index.
+
+        Raises:
+            ConfigError: a name that cannot be one, or more dumps than a key can tell apart.
+            GristmillError: ``dumps.json`` is damaged.
+        """
+        known = self.dumps()
+        dumps = _with_new_dumps(known, names)
+        if dumps != known and not self.read_only:
+            storage.write_json(self.path(_DUMPS), {"dumps": dumps})
+        return dumps
+
+    def known_files(self, dumps: Collection[str]) -> dict[str, list[SourceFile]]:
+        """The files of each of some dumps that have a number, by number; none of a new dump.
+
+        Raises:
+            ConfigError: a dump's name cannot be one, or there are more dumps than a key can tell apart.
+            GristmillError: indices or numbers given before are damaged or gone.
+        """
+        output = self.config.output
+        indexed = self.dumps()
+        if not indexed and manifests.exists(self.folder("documents")):
+            raise file_numbers.damaged(self.path(_DUMPS), output, "is missing")
+        _with_new_dumps(indexed, dumps)
+        with ThreadPoolExecutor(_READERS) as pool:
+            read = dict(zip(dumps, pool.map(lambda dump: file_numbers.read(output, dump), dumps)))
+        for dump, files in read.items():
+            if files is None and dump in indexed:
+                raise file_numbers.damaged(file_numbers.path_of(output, dump), output, "is missing")
+        return {dump: files or [] for dump, files in read.items()}
+
+    def register_files(
+        self, files: Mapping[str, Collection[SourceFile]], known: Mapping[str, list[SourceFile]] | None = None
+    ) -> tuple[list[str], dict[str, dict[SourceFile, int]]]:
+        """Numbers the input files of each dump: a file keeps its number, new ones get the next, in order.
+
+        ``known``: what ``known_files`` says of these dumps, if it was asked already.
+
+        Returns:
+            The names of all dumps by index, and for each dump in ``files`` its files with their numbers.
+
+        Raises:
+            ConfigError: there are more files in a dump than a key can tell apart.
+            ConfigError, GristmillError: see ``known_files``.
+        """
+        known = self.known_files(files) if known is None else known
+        numbered = {}
+        for dump in files:
+            after = file_numbers.with_new(dump, known[dump], files[dump], 1 << FILE_BITS)
+            if after != known[dump] and not self.read_only:
+                file_numbers.write(self.config.output, dump, after)
+            numbered[dump] = {file: number for number, file in enumerate(after)}
+        # Last, so that a dump which has an index has numbers too, whenever this is interrupted.
+        return self.register_dumps(files), numbered
 
     def claim(self) -> None:
         """Marks the output folder with this corpus, and clears it of what a killed run left half-written there.
@@ -89,8 +157,9 @@ class Corpus:
         if not self.check_owner():
             storage.write_json(self.path(_MARK), {"name": self.config.name})
         if storage.is_local(self.config.output):
-            names = [entry.name for entry in os.scandir(self.config.output) if entry.name.endswith(".tmp")]
-            storage.delete([self.path(name) for name in names])
+            for folder in (self.config.output, self.path(file_numbers.FOLDER)):
+                names = [name for name in _names_in(folder) if name.endswith(".tmp")]
+                storage.delete([storage.join(folder, name) for name in names])
 
     def check_owner(self) -> bool:
         """Whether the output folder is marked with this corpus; False where nothing lies there yet.
@@ -115,6 +184,12 @@ class Corpus:
             raise ConfigError(
                 f"output: {output} holds the corpus `{owner}`, and this config is named "
                 f"`{self.config.name}`: choose another output folder, or delete that one"
+            )
+        stored = _sources_in(self.path("corpus.yaml"))
+        if stored and not stored & _marks_of(source.model_dump() for source in self.config.sources):
+            raise ConfigError(
+                f"output: {output} holds another corpus `{owner}`: none of its sources is one of this config, by name "
+                "or by path: choose another output folder, or delete that one"
             )
         return True
 
@@ -161,6 +236,40 @@ def _names_in(folder: str) -> list[str]:
         return []
     except NotADirectoryError:
         raise ConfigError(f"output: {folder} is a file: name a folder") from None
+
+
+def _sources_in(path: str) -> set[str]:
+    """The marks of the sources in a config that a run left; none where it left none that can be read."""
+    try:
+        return _marks_of(yaml.safe_load(storage.read_text(path))["sources"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+        return set()
+
+
+def _marks_of(sources: Iterable[dict[str, Any]]) -> set[str]:
+    """By what a source is known again: its name, and each of its paths."""
+    marks = set()
+    for source in sources:
+        paths = [*source.get("paths", []), *source.get("path_lists", [])]
+        marks |= {f"name {source['name']}", *(f"path {path}" for path in paths)}
+    return marks
+
+
+def _with_new_dumps(known: list[str], names: Iterable[str]) -> list[str]:
+    """All dumps by index, new ones last in order of name."""
+    new = sorted(set(names) - set(known))
+    for name in new:
+        if not _DUMP_NAME.fullmatch(name):
+            raise ConfigError(
+                f"sources: `{name}` cannot be the name of a dump, which has letters, digits, `.`, `_` and `-` and "
+                "begins with a letter or digit: set sources.dump, or let {dump} stand for another part of the path"
+            )
+    if len(known) + len(new) > 1 << DUMP_BITS:
+        raise ConfigError(
+            f"sources: {len(known) + len(new):,} dumps are more than the {1 << DUMP_BITS:,} that a document key can "
+            "tell apart: join some of them by sources.dump"
+        )
+    return known + new
 
 
 def part_name(dump: str, file_index: int) -> str:

@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -23,11 +24,16 @@ from pipeline.storage import StoredFile
 
 MANIFEST = "manifest.json"
 RECEIPTS = "receipts"
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged receipt or manifest raises
+_READERS = 16  # receipts read at once: a remote store takes its time for each
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a task made: integer ``counts`` that add up over tasks, JSON ``details``, and its files."""
+    """What a task made: integer ``counts`` that add up over tasks, JSON ``details``, and its files.
+
+    A true ``details["retry"]`` says that it is to be done again by the next run, for what was wrong may have passed.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
@@ -54,10 +60,19 @@ class Receipt:
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> Receipt:
-        """From JSON."""
+        """From JSON.
+
+        Raises:
+            one of DAMAGED: it is not what ``to_json`` writes.
+        """
         outcome = value["outcome"]
         files = tuple(StoredFile(**file) for file in outcome["files"])
-        return Receipt(value["task"], value["fingerprint"], Outcome(outcome["counts"], outcome["details"], files))
+        receipt = Receipt(value["task"], value["fingerprint"], Outcome(outcome["counts"], outcome["details"], files))
+        texts = [receipt.task, receipt.fingerprint, *(file.path for file in files)]
+        objects = [receipt.outcome.counts, receipt.outcome.details]
+        if not all(isinstance(text, str) for text in texts) or not all(isinstance(each, dict) for each in objects):
+            raise ValueError(f"{value!r:.200} is no receipt")
+        return receipt
 
 
 def fingerprint(*values: Any) -> str:
@@ -82,9 +97,20 @@ def add_nested(values: list[dict[str, dict[str, int]]]) -> dict[str, dict[str, i
 
 def read_manifest(folder: str) -> dict[str, Any] | None:
     """The manifest of a stage folder; None where there is none or it is damaged, which means: do the work again."""
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        return storage.read_json(storage.join(folder, MANIFEST))
-    return None
+    try:
+        manifest = storage.read_json(storage.join(folder, MANIFEST))
+    except (FileNotFoundError, ValueError):
+        return None
+    kinds: dict[str, type] = {"tasks": list}
+    if isinstance(manifest, dict) and manifest.get("complete"):
+        kinds |= {"fingerprint": str, "counts": dict, "details": dict, "files": list}
+    whole = isinstance(manifest, dict) and all(isinstance(manifest.get(key), kind) for key, kind in kinds.items())
+    return manifest if whole else None
+
+
+def exists(folder: str) -> bool:
+    """Whether a stage folder has a manifest, whole or not: whether the stage was begun."""
+    return storage.exists(storage.join(folder, MANIFEST))
 
 
 def write_receipt(folder: str, receipt: Receipt) -> None:
@@ -95,14 +121,25 @@ def write_receipt(folder: str, receipt: Receipt) -> None:
 def known_receipts(folder: str) -> dict[str, Receipt]:
     """Receipts by task: those of the manifest, overridden by those an unfinished run left."""
     known = {}
-    manifest = read_manifest(folder)
-    for value in (manifest or {}).get("tasks", []):
-        known[value["task"]] = Receipt.from_json(value)
-    for name in storage.list_files(storage.join(folder, RECEIPTS)):
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # a damaged receipt: its task is done again
-            receipt = Receipt.from_json(storage.read_json(storage.join(folder, RECEIPTS, name)))
+    for value in (read_manifest(folder) or {}).get("tasks", []):
+        with contextlib.suppress(*DAMAGED):  # a damaged receipt: its task is done again
+            receipt = Receipt.from_json(value)
             known[receipt.task] = receipt
+    paths = [
+        storage.join(folder, RECEIPTS, name)
+        for name in storage.list_files(storage.join(folder, RECEIPTS))
+        if name.endswith(".json")
+    ]
+    with ThreadPoolExecutor(_READERS) as pool:
+        known |= {receipt.task: receipt for receipt in pool.map(_read_receipt, paths) if receipt is not None}
     return known
+
+
+def _read_receipt(path: str) -> Receipt | None:
+    """The receipt in a file; None if it is damaged."""
+    with contextlib.suppress(FileNotFoundError, *DAMAGED):
+        return Receipt.from_json(storage.read_json(path))
+    return None
 
 
 def delete_receipts(folder: str) -> None:
