@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from pipeline import storage
 from pipeline.config import CorpusConfig
@@ -80,6 +83,8 @@ def _check_tokenizer(config: CorpusConfig, path: str) -> None:
     file = path if path.endswith(".json") else storage.join(path, "tokenizer.json")
     beside = storage.join(file.rpartition("/")[0], "tokenizer_config.json")
     with _of("tokenizer.path"):
+        if storage.is_local(path) and not Path(path).exists():  # rather than what would lie in it
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         settings = storage.read_text(beside) if storage.exists(beside) else None
         tokenizer = formats.from_json(storage.read_text(file), settings, file)
     for name, wanted in [("begin", config.shards.begin_token), ("end", config.shards.end_token)]:

@@ -1,6 +1,7 @@
 """What a run needs is looked at before it begins: languages, models and tokens that are not there."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from tokenizer import formats
 from tokenizer.merges import Merges
 from tokenizer.pretokenizers import PRETOKENIZERS
 
+FOLDER = str(Path(__file__).parent)  # there, and without a tokenizer
 MINIMAL = {"name": "tiny", "output": "out", "sources": [{"name": "web", "format": "wet", "paths": ["*.wet.gz"]}]}
 
 
@@ -46,7 +48,8 @@ def check(stages=STAGES, **sections) -> None:
         ),
         ({"filter": {"quality": {"model": "s3://m/q.bin"}}}, "filter.quality.model: s3://m/q.bin lies in a remote"),
         ({"filter": {"language": {"model": "no.bin"}}}, "filter.language.model: fastText model 'no.bin': no such file"),
-        ({"tokenizer": {"path": "nowhere"}}, "tokenizer.path: nowhere/tokenizer.json: No such file or directory"),
+        ({"tokenizer": {"path": "nowhere"}}, "tokenizer.path: nowhere: No such file or directory"),
+        ({"tokenizer": {"path": FOLDER}}, f"tokenizer.path: {FOLDER}/tokenizer.json: No such file or directory"),
     ],
 )
 def test_what_is_not_there_is_told_with_its_key(sections, told):
