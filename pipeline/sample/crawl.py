@@ -37,6 +37,7 @@ filter:
   overrides: # pages in nine languages, and about code
     gopher-quality: {stop-words: null, min-mean-word-length: null}
     c4-fineweb: {curly-braces: null}
+ingest: {max_reject_share: 0.3} # one file in four is no crawl file
 tokenizer: {vocabulary: 8000}
 shards: {validation_share: 0.02}
 """
