@@ -1,40 +1,32 @@
-"""The corpus configuration: one YAML file, typed; each help text serves `config show`, `config schema` and errors."""
+"""The corpus configuration, typed; each help text serves `config show`, `config schema` and errors."""
 
 from __future__ import annotations
 
 import difflib
-import glob
-import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Discriminator,
     Field,
     Tag,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from pipeline.errors import ConfigError
-
 Share = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0, le=2**64 - 1)]  # the hashes take 64 bits
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]  # a compiled hash that has met a smaller one takes an int64
 LARGEST_COUNT = 2**63 - 1  # int64
 STAGES = ("ingest", "dedup", "filter", "mix", "tokenizer", "tokenize")
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_default=True)
 
 
-class Source(_Section):
+class Source(Section):
     """Where documents come from."""
 
     name: str = Field(description="Name of the source; documents carry it, and the mixture can weigh it.")
@@ -83,7 +75,7 @@ class Source(_Section):
         return columns
 
 
-class Ingest(_Section):
+class Ingest(Section):
     """Reading crawl files into documents."""
 
     max_reject_share: Share = Field(
@@ -91,7 +83,7 @@ class Ingest(_Section):
     )
 
 
-class Dedup(_Section):
+class Dedup(Section):
     """Removing copies across dumps, exact and near."""
 
     ngram: int = Field(default=5, ge=1, le=64, description="Words in a shingle.")
@@ -114,7 +106,7 @@ class Dedup(_Section):
     )
 
 
-class Language(_Section):
+class Language(Section):
     """Which languages stay."""
 
     keep: list[str] = Field(
@@ -132,7 +124,7 @@ class Language(_Section):
     )
 
 
-class Quality(_Section):
+class Quality(Section):
     """A fastText quality model of the user's own."""
 
     model: str = Field(description="A fastText classifier on local disk, .bin or .ftz.")
@@ -140,7 +132,7 @@ class Quality(_Section):
     minimum: Share = Field(default=0.5, description="Documents that score less are removed.")
 
 
-class PresetUse(_Section):
+class PresetUse(Section):
     """A rule preset for some languages only, or once more with other thresholds."""
 
     name: str = Field(description="Name of the preset, or the path of one of your own.")
@@ -167,7 +159,7 @@ AnyUse = Annotated[
 ]
 
 
-class Filter(_Section):
+class Filter(Section):
     """Heuristic rules, language and quality."""
 
     presets: list[AnyUse] = Field(
@@ -188,7 +180,7 @@ class Filter(_Section):
         return [PresetUse(name=use) if isinstance(use, str) else use for use in self.presets]
 
 
-class Mix(_Section):
+class Mix(Section):
     """The shares of sources and languages in the corpus."""
 
     sources: dict[str, Share] = Field(
@@ -213,7 +205,7 @@ class Mix(_Section):
     seed: Seed = Field(default=0, description="Seed of the sampling.")
 
 
-class Tokenizer(_Section):
+class Tokenizer(Section):
     """The tokenizer: trained on the mixture, or an existing one."""
 
     path: str | None = Field(
@@ -259,7 +251,7 @@ class Tokenizer(_Section):
         return rows
 
 
-class Shards(_Section):
+class Shards(Section):
     """Token shards: shuffle, split, size."""
 
     seed: Seed = Field(default=0, description="Seed of the shuffle and of the split.")
@@ -274,7 +266,7 @@ class Shards(_Section):
     end_token: bool = Field(default=True, description="End each document with the end token.")
 
 
-class Engine(_Section):
+class Engine(Section):
     """Where the jobs run."""
 
     name: Literal["direct", "spark", "flink", "dataflow"] = Field(
@@ -284,7 +276,7 @@ class Engine(_Section):
     options: list[str] = Field(default=[], description="Further options for Beam, as on its command line.")
 
 
-class CorpusConfig(_Section):
+class CorpusConfig(Section):
     """One corpus, from crawl files to token shards."""
 
     name: str = Field(
@@ -333,160 +325,6 @@ class CorpusConfig(_Section):
                 raise ValueError(
                     f"mix.languages.{name} has no documents: filter.language.keep leaves only {', '.join(keep)}"
                 )
-
-
-def load(path: str | Path) -> CorpusConfig:
-    """Reads a corpus configuration; relative paths in it are taken from the folder it lies in.
-
-    Raises:
-        ConfigError: with one line for each problem, naming the key, the value and the remedy.
-    """
-    path = Path(path)
-    try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        near = [found.name for found in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        hint = f"; {nearest(path.name, near)}" if near else ""
-        raise ConfigError(f"{path}: there is no such file{hint}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a corpus configuration is a mapping with name, output and sources")
-    return parse(raw, str(path), path.resolve().parent)
-
-
-def parse(raw: dict[str, Any], origin: str = "config", folder: Path | None = None) -> CorpusConfig:
-    """Checks a mapping, and takes its relative paths from a folder if one is given; see ``load`` for the errors."""
-    try:
-        config = CorpusConfig.model_validate(raw)
-    except ValidationError as error:
-        lines = [f"{origin}: {_explain(problem)}" for problem in error.errors()]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
-    if folder is not None:
-        config = resolve(config, folder)
-    check_names(config, origin)
-    return config
-
-
-def resolve(config: CorpusConfig, folder: Path) -> CorpusConfig:
-    """Makes every path absolute, so that the resolved config means the same from any folder."""
-
-    def absolute(path: str) -> str:
-        return path if "://" in path else os.path.normpath(folder / os.path.expanduser(path))
-
-    def absolute_glob(path: str) -> str:
-        # The folder is a name, whatever is in it: only what the config says is a pattern.
-        return path if "://" in path else os.path.normpath(Path(glob.escape(str(folder))) / os.path.expanduser(path))
-
-    def absolute_preset(name: str) -> str:
-        return absolute(name) if name.endswith((".yaml", ".yml")) else name
-
-    config = config.model_copy(deep=True)
-    config.output = absolute(config.output)
-    for source in config.sources:
-        source.paths = [absolute_glob(path) for path in source.paths]
-        source.path_lists = [absolute(path) for path in source.path_lists]
-    config.filter.presets = [
-        absolute_preset(use) if isinstance(use, str) else use.model_copy(update={"name": absolute_preset(use.name)})
-        for use in config.filter.presets
-    ]
-    config.filter.overrides = {absolute_preset(name): rules for name, rules in config.filter.overrides.items()}
-    if config.tokenizer.path:
-        config.tokenizer.path = absolute(config.tokenizer.path)
-    if config.filter.language.model:
-        config.filter.language.model = absolute(config.filter.language.model)
-    if config.filter.quality:
-        config.filter.quality.model = absolute(config.filter.quality.model)
-    return config
-
-
-def show(config: CorpusConfig) -> str:
-    """The whole configuration as YAML, each key with its help text as a comment."""
-    return "\n".join(_show_section(config, 0)) + "\n"
-
-
-def _show_section(section: _Section, depth: int) -> list[str]:
-    lines = []
-    indent = "  " * depth
-    plain = section.model_dump()
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        lines.append(f"{indent}# {field.description}")
-        if isinstance(value, _Section):
-            lines += [f"{indent}{name}:", *_show_section(value, depth + 1)]
-        elif isinstance(value, list) and value and all(isinstance(item, _Section) for item in value):
-            lines.append(f"{indent}{name}:")
-            for item in value:
-                shown = _show_section(item, depth + 2)
-                first = next(i for i, line in enumerate(shown) if not line.lstrip().startswith("#"))
-                shown[first] = f"{indent}  - {shown[first].lstrip()}"
-                lines += shown
-        else:
-            dumped = yaml.safe_dump(plain[name], allow_unicode=True, default_flow_style=True, width=10**6)
-            lines.append(f"{indent}{name}: {dumped.removesuffix('...' + chr(10)).strip()}")
-    return lines
-
-
-def check_names(config: CorpusConfig, origin: str) -> None:
-    """Refuses presets, rules and pre-tokenizers that do not exist or cannot be used, before anything runs."""
-    from pipeline import rules
-    from tokenizer.pretokenizers import PRETOKENIZERS
-
-    try:
-        rules.check(config.filter)
-    except ConfigError as error:
-        raise ConfigError(f"{origin}: {error}") from None
-    if config.tokenizer.pretokenizer not in PRETOKENIZERS:
-        raise ConfigError(
-            f"{origin}: tokenizer.pretokenizer: `{config.tokenizer.pretokenizer}` is unknown; "
-            f"{nearest(config.tokenizer.pretokenizer, list(PRETOKENIZERS))}"
-        )
-
-
-_KINDS = ("str", "PresetUse")
-
-
-def _explain(problem: Any) -> str:
-    """One line for one of pydantic's errors: the key's path, what is wrong, the nearest name or the help text."""
-    # Behind the index into a list of two kinds pydantic puts the kind, which is no key.
-    loc = problem["loc"]
-    location = [part for i, part in enumerate(loc) if not (part in _KINDS and i and isinstance(loc[i - 1], int))]
-    key = ".".join(f"[{part}]" if isinstance(part, int) else str(part) for part in location).replace(".[", "[")
-    if problem["type"] == "extra_forbidden":
-        model = _model_at(location[:-1])
-        names = list(model.model_fields) if model else []
-        near = difflib.get_close_matches(str(location[-1]), names, 1, 0.5)
-        if near and model:
-            return f"{key}: there is no such key; did you mean `{near[0]}`? ({model.model_fields[near[0]].description})"
-        return f"{key}: there is no such key; there are {', '.join(names)}"
-    message = problem["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    if problem["type"] != "missing" and problem["type"] != "value_error":
-        message += f", not {problem['input']!r}"
-    parent = _model_at(location[:-1])
-    field = parent.model_fields.get(str(location[-1])) if parent and location else None
-    return (f"{key}: " if key else "") + message + (f" ({field.description})" if field else "")
-
-
-def _model_at(location: list[Any]) -> type[_Section] | None:
-    """The section that a path of keys leads to."""
-    model: Any = CorpusConfig
-    for part in location:
-        if isinstance(part, int):
-            continue
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, _Section) else None
-        if field is None:
-            return None
-        model = next(_sections_in(field.annotation), None)
-    return model
-
-
-def _sections_in(annotation: Any) -> Iterator[type[_Section]]:
-    """The sections that a type names, however deep: ``list[Annotated[str | PresetUse, …]]`` names one."""
-    if isinstance(annotation, type) and issubclass(annotation, _Section):
-        yield annotation
-    for inner in getattr(annotation, "__args__", ()):
-        yield from _sections_in(inner)
 
 
 def nearest(name: str, known: list[str]) -> str:

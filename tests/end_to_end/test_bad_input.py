@@ -160,7 +160,7 @@ def test_damaged_files_are_counted_told_and_survived(damaged):
 
     # A filter that nothing passes.
     finished = when_written(output, "signatures") | when_written(output, "shards")
-    change(damaged, filter__language={"keep": ["tlh"]})
+    change(damaged, filter__language={"keep": ["xal"]})
     nothing = gristmill("run", damaged)
     assert nothing.code == 1
     [line] = nothing.errors
