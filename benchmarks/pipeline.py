@@ -95,7 +95,7 @@ def _measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def one_run(wet: str, workers: int, vocabulary: int, output: Path) -> dict[str, Any]:
     """Runs all stages; seconds and counts by job, and the peak memory of this process in MB."""
-    from pipeline import config, stages
+    from pipeline import config_file, stages
     from pipeline.corpus import Corpus
 
     class Watch:
@@ -120,7 +120,7 @@ def one_run(wet: str, workers: int, vocabulary: int, output: Path) -> dict[str, 
         "engine": {"workers": workers},
     }
     watch = Watch()
-    stages.run(Corpus(config.parse(raw)), stages.until(None), watch)
+    stages.run(Corpus(config_file.parse(raw)), stages.until(None), watch)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     return {"seconds": watch.seconds, "counts": watch.counts, "peak_mb": peak}
 

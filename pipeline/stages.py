@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pipeline import job, manifests, preflight, runners, storage
-from pipeline.config import STAGES, show
+from pipeline.config import STAGES
+from pipeline.config_file import show
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.job import Job

@@ -17,8 +17,8 @@ def show(config: Config) -> None:
 
     gristmill config show corpus.yaml
     """
-    from pipeline.config import load
-    from pipeline.config import show as shown
+    from pipeline.config_file import load
+    from pipeline.config_file import show as shown
 
     typer.echo(shown(load(config)), nl=False)
 

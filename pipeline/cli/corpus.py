@@ -111,7 +111,7 @@ def run_jobs(
 
 def configured(path: Path, runner: str | None, workers: int | None, options: list[str] | None):  # type: ignore[no-untyped-def]
     """The config with what the command line overrides."""
-    from pipeline.config import load
+    from pipeline.config_file import load
 
     config = load(path)
     if runner is not None:

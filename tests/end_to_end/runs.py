@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import config, stages
+from pipeline import config_file, stages
 from pipeline.corpus import Corpus
 
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ class Silent:
 
 def run(path: Path, output: Path, workers: int, change=None) -> tuple[Corpus, list[str]]:
     """Runs all stages; returns the corpus and the jobs that had something to do."""
-    loaded = config.load(path)
+    loaded = config_file.load(path)
     loaded.output = str(output)
     loaded.engine.workers = workers
     if change:

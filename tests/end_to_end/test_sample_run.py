@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import runs
 
-from pipeline import config, stages
+from pipeline import config_file, stages
 from pipeline.corpus import Corpus
 from pipeline.sample import write_sample
 
@@ -46,7 +46,7 @@ class Run:
         self.folder, self.output = folder, folder / "corpus"
         self.truth = json.loads((folder / "sample.json").read_text("utf-8"))
         self.documents = {document["id"]: document for document in self.truth["documents"]}
-        loaded = config.load(folder / "corpus.yaml")
+        loaded = config_file.load(folder / "corpus.yaml")
         loaded.engine.workers = 2
         self.corpus = Corpus(loaded)
         stages.run(self.corpus, stages.until("filter"), runs.Silent())

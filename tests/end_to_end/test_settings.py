@@ -10,7 +10,7 @@ import pytest
 import runs
 
 from filters.quality import train
-from pipeline import config, stages
+from pipeline import config_file, stages
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.sources.read import read_documents
@@ -57,7 +57,7 @@ def corpus_of(tmp_path, pages):
             "shards": {"validation_share": 0.1},
             "engine": {"workers": 2},
         }
-        return Corpus(config.parse(raw | sections)), tmp_path / "out"
+        return Corpus(config_file.parse(raw | sections)), tmp_path / "out"
 
     return make
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import documents, job
-from pipeline.config import parse
+from pipeline.config_file import parse
 from pipeline.corpus import Corpus, first_key, part_name
 from pipeline.job import Job, Task
 from pipeline.manifests import Outcome

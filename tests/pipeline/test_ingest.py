@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import config, file_numbers, forecast, job, manifests, stages, storage
+from pipeline import config_file, file_numbers, forecast, job, manifests, stages, storage
 from pipeline import corpus as corpora
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
@@ -34,7 +34,7 @@ def made(tmp_path):
             "ingest": {"max_reject_share": 1},
             "engine": {"workers": 1},
         }
-        return Corpus(config.parse(raw | sections, folder=tmp_path))
+        return Corpus(config_file.parse(raw | sections, folder=tmp_path))
 
     return make
 
@@ -526,7 +526,7 @@ def test_a_folder_of_the_same_name_with_other_sources_is_refused(made, tmp_path)
         run(made())
     corpus = made()
     assert made({"name": "mine", "paths": ["other/*.jsonl"]}).check_owner()  # killed before it left its config
-    (tmp_path / "out/corpus.yaml").write_text(config.show(corpus.config))
+    (tmp_path / "out/corpus.yaml").write_text(config_file.show(corpus.config))
     before = snapshot(tmp_path / "out")
     stranger = made({"name": "mine", "paths": ["other/*.jsonl"]})
     with pytest.raises(

@@ -11,7 +11,7 @@ import yaml
 from filters import fasttext_model
 from filters.language import LanguageIdentifier, default_model
 from filters.quality import train
-from pipeline import config, preflight
+from pipeline import config_file, preflight
 from pipeline.config import STAGES
 from pipeline.errors import ConfigError
 from tokenizer import formats
@@ -23,7 +23,7 @@ MINIMAL = {"name": "tiny", "output": "out", "sources": [{"name": "web", "format"
 
 
 def check(stages=STAGES, **sections) -> None:
-    preflight.check(config.parse(MINIMAL | sections), stages)
+    preflight.check(config_file.parse(MINIMAL | sections), stages)
 
 
 @pytest.mark.parametrize(
@@ -113,5 +113,5 @@ def test_a_config_that_was_shown_can_be_run(tmp_path):
         formats.Tokenizer(PRETOKENIZERS["deepseek-llm"], Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))),
         tmp_path,
     )
-    shown = config.show(config.parse(MINIMAL | {"tokenizer": {"path": str(tmp_path)}}))
-    preflight.check(config.parse(yaml.safe_load(shown)), STAGES)
+    shown = config_file.show(config_file.parse(MINIMAL | {"tokenizer": {"path": str(tmp_path)}}))
+    preflight.check(config_file.parse(yaml.safe_load(shown)), STAGES)

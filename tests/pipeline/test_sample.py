@@ -25,7 +25,7 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding
 
 from pipeline import stages
-from pipeline.config import load
+from pipeline.config_file import load
 from pipeline.corpus import Corpus
 from pipeline.sample import SampleError, SampleSummary, write_sample
 from pipeline.sample.similarity import DistinctTexts, jaccard, shingles

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline import config, manifests, stages, storage, stores
+from pipeline import config_file, manifests, stages, storage, stores
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.parts import read_part
@@ -75,7 +75,7 @@ def corpus_of(output: str, source: dict, options: list[str] = []) -> Corpus:  # 
         "shards": {"validation_share": 0.2},
         "engine": {"workers": 1, "options": options},
     }
-    return Corpus(config.parse(raw))
+    return Corpus(config_file.parse(raw))
 
 
 class Watcher:

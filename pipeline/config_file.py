@@ -1,0 +1,170 @@
+"""The file a corpus configuration is kept in: reading it, with errors a person can act on, and showing it in full."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pipeline.config import CorpusConfig, Section, nearest
+from pipeline.errors import ConfigError
+
+
+def load(path: str | Path) -> CorpusConfig:
+    """Reads a corpus configuration; relative paths in it are taken from the folder it lies in.
+
+    Raises:
+        ConfigError: with one line for each problem, naming the key, the value and the remedy.
+    """
+    path = Path(path)
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        near = [found.name for found in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        hint = f"; {nearest(path.name, near)}" if near else ""
+        raise ConfigError(f"{path}: there is no such file{hint}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a corpus configuration is a mapping with name, output and sources")
+    return parse(raw, str(path), path.resolve().parent)
+
+
+def parse(raw: dict[str, Any], origin: str = "config", folder: Path | None = None) -> CorpusConfig:
+    """Checks a mapping, and takes its relative paths from a folder if one is given; see ``load`` for the errors."""
+    try:
+        config = CorpusConfig.model_validate(raw)
+    except ValidationError as error:
+        lines = [f"{origin}: {_explain(problem)}" for problem in error.errors()]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+    if folder is not None:
+        config = resolve(config, folder)
+    check_names(config, origin)
+    return config
+
+
+def resolve(config: CorpusConfig, folder: Path) -> CorpusConfig:
+    """Makes every path absolute, so that the resolved config means the same from any folder."""
+
+    def absolute(path: str) -> str:
+        return path if "://" in path else os.path.normpath(folder / os.path.expanduser(path))
+
+    def absolute_glob(path: str) -> str:
+        # The folder is a name, whatever is in it: only what the config says is a pattern.
+        return path if "://" in path else os.path.normpath(Path(glob.escape(str(folder))) / os.path.expanduser(path))
+
+    def absolute_preset(name: str) -> str:
+        return absolute(name) if name.endswith((".yaml", ".yml")) else name
+
+    config = config.model_copy(deep=True)
+    config.output = absolute(config.output)
+    for source in config.sources:
+        source.paths = [absolute_glob(path) for path in source.paths]
+        source.path_lists = [absolute(path) for path in source.path_lists]
+    config.filter.presets = [
+        absolute_preset(use) if isinstance(use, str) else use.model_copy(update={"name": absolute_preset(use.name)})
+        for use in config.filter.presets
+    ]
+    config.filter.overrides = {absolute_preset(name): rules for name, rules in config.filter.overrides.items()}
+    if config.tokenizer.path:
+        config.tokenizer.path = absolute(config.tokenizer.path)
+    if config.filter.language.model:
+        config.filter.language.model = absolute(config.filter.language.model)
+    if config.filter.quality:
+        config.filter.quality.model = absolute(config.filter.quality.model)
+    return config
+
+
+def show(config: CorpusConfig) -> str:
+    """The whole configuration as YAML, each key with its help text as a comment."""
+    return "\n".join(_show_section(config, 0)) + "\n"
+
+
+def _show_section(section: Section, depth: int) -> list[str]:
+    lines = []
+    indent = "  " * depth
+    plain = section.model_dump()
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        lines.append(f"{indent}# {field.description}")
+        if isinstance(value, Section):
+            lines += [f"{indent}{name}:", *_show_section(value, depth + 1)]
+        elif isinstance(value, list) and value and all(isinstance(item, Section) for item in value):
+            lines.append(f"{indent}{name}:")
+            for item in value:
+                shown = _show_section(item, depth + 2)
+                first = next(i for i, line in enumerate(shown) if not line.lstrip().startswith("#"))
+                shown[first] = f"{indent}  - {shown[first].lstrip()}"
+                lines += shown
+        else:
+            dumped = yaml.safe_dump(plain[name], allow_unicode=True, default_flow_style=True, width=10**6)
+            lines.append(f"{indent}{name}: {dumped.removesuffix('...' + chr(10)).strip()}")
+    return lines
+
+
+def check_names(config: CorpusConfig, origin: str) -> None:
+    """Refuses presets, rules and pre-tokenizers that do not exist or cannot be used, before anything runs."""
+    from pipeline import rules
+    from tokenizer.pretokenizers import PRETOKENIZERS
+
+    try:
+        rules.check(config.filter)
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}") from None
+    if config.tokenizer.pretokenizer not in PRETOKENIZERS:
+        raise ConfigError(
+            f"{origin}: tokenizer.pretokenizer: `{config.tokenizer.pretokenizer}` is unknown; "
+            f"{nearest(config.tokenizer.pretokenizer, list(PRETOKENIZERS))}"
+        )
+
+
+_KINDS = ("str", "PresetUse")
+
+
+def _explain(problem: Any) -> str:
+    """One line for one of pydantic's errors: the key's path, what is wrong, the nearest name or the help text."""
+    # Behind the index into a list of two kinds pydantic puts the kind, which is no key.
+    loc = problem["loc"]
+    location = [part for i, part in enumerate(loc) if not (part in _KINDS and i and isinstance(loc[i - 1], int))]
+    key = ".".join(f"[{part}]" if isinstance(part, int) else str(part) for part in location).replace(".[", "[")
+    if problem["type"] == "extra_forbidden":
+        model = _model_at(location[:-1])
+        names = list(model.model_fields) if model else []
+        near = difflib.get_close_matches(str(location[-1]), names, 1, 0.5)
+        if near and model:
+            return f"{key}: there is no such key; did you mean `{near[0]}`? ({model.model_fields[near[0]].description})"
+        return f"{key}: there is no such key; there are {', '.join(names)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if problem["type"] != "missing" and problem["type"] != "value_error":
+        message += f", not {problem['input']!r}"
+    parent = _model_at(location[:-1])
+    field = parent.model_fields.get(str(location[-1])) if parent and location else None
+    return (f"{key}: " if key else "") + message + (f" ({field.description})" if field else "")
+
+
+def _model_at(location: list[Any]) -> type[Section] | None:
+    """The section that a path of keys leads to."""
+    model: Any = CorpusConfig
+    for part in location:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, Section) else None
+        if field is None:
+            return None
+        model = next(_sections_in(field.annotation), None)
+    return model
+
+
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """The sections that a type names, however deep: ``list[Annotated[str | PresetUse, …]]`` names one."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _sections_in(inner)
