@@ -79,7 +79,7 @@ class Ingest(Section):
     """Reading crawl files into documents."""
 
     max_reject_share: Share = Field(
-        default=0.2, description="The stage fails when more than this share of all records was rejected, or of all files lost."
+        default=0.2, description="The stage fails when more than this share of records was rejected, or of files lost."
     )
 
 
