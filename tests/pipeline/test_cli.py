@@ -183,11 +183,21 @@ def test_a_terminal_shows_a_live_line_of_each_job(made):
     assert "\x1b[?25l" in made.run.err  # the cursor is hidden while the line lives,
     assert made.run.err.rindex("\x1b[?25h") > made.run.err.rindex("\x1b[?25l")  # and back at the end
     live = [line for line in frames if re.search(r"━|╸|╺", line)]
-    assert sum(any(line.strip().startswith(job) for line in live) for job in JOBS) >= 9  # some last under 0.2 s
-    assert any(re.search(r"\d/8 files · \d+ documents · \d+\.\d MB/s", line) for line in live)
+    assert sum(any(line.strip().startswith(job) for line in live) for job in JOBS) >= 5  # some last under 0.2 s
+    assert any(re.search(r"\d/8 files", line) for line in live)
     done = [line for line in frames if line.startswith("✓")]
     assert [line.split()[1] for line in done] == JOBS
     assert re.search(r"8 files → \d+ documents, [\d.]+ kB; \d+ rejects", done[0])
+
+
+def test_the_live_line_tells_files_documents_speed_and_time_left():
+    running = progress.Progress(
+        "sign", tasks=8, tasks_done=2, bytes_expected=80_000_000, documents=1234, bytes=20_000_000
+    )
+    running.started -= 10  # ten seconds ago
+    line = console.status(running)
+    assert re.fullmatch(r"2/8 files · 1,234 documents · 2\.0 MB/s · (30|29)\.\d s left", line)
+    assert console.status(progress.Progress("sign")) == ""
 
 
 def test_nothing_is_coloured_where_nobody_wants_it(made):
