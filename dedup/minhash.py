@@ -39,7 +39,7 @@ class MinHashSettings:
         ngram: words in a shingle, at least 1.
         bands: bands of a signature, at least 1.
         rows: MinHash values in a band, at least 1; bands * rows at most 65,536.
-        seed: chooses the hash family, 0 to 2^64 - 1.
+        seed: chooses the hash family, 0 to 2^63 - 1.
 
     Raises:
         ValueError: a value is impossible.
@@ -55,7 +55,7 @@ class MinHashSettings:
             ("ngram", 1, 65_536),
             ("bands", 1, 65_536),
             ("rows", 1, 65_536),
-            ("seed", 0, 2**64 - 1),
+            ("seed", 0, 2**63 - 1),
         ]:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:

@@ -133,18 +133,25 @@ def _known(value: str, option: str, known: list[str]) -> None:
 
 def report(
     output: Annotated[
-        Path, typer.Argument(metavar="OUTPUT_DIR", help="Output folder of a corpus, or its YAML.", show_default=False)
+        str, typer.Argument(metavar="OUTPUT_DIR", help="Output folder of a corpus, or its YAML.", show_default=False)
     ],
 ) -> None:
     """Write report.html, one page with everything that happened, and report.json.
 
     gristmill report out/corpus
     """
+    from pipeline import storage
     from pipeline.errors import ConfigError
     from pipeline.report.page import write_report
 
-    if output.suffix in (".yaml", ".yml"):
-        output = Path(configured(output, None, None, None).output)
-    if not output.is_dir():
+    if output.endswith((".yaml", ".yml")):
+        config = configured(Path(output), None, None, None)
+        output = config.output
+        if not storage.is_local(output):
+            from pipeline.runners import connect
+
+            connect(config.engine)
+    if storage.is_local(output) and not Path(output).is_dir():
         raise ConfigError(f"{output}: there is no such folder; give the `output` of a corpus")
-    typer.echo(write_report(output))
+    write_report(output)
+    typer.echo(storage.join(output, "report.html"))

@@ -59,7 +59,7 @@ def plan_of(corpus: Corpus, cells: dict[tuple[str, str], int]) -> mixture.Mixtur
     try:
         return mixture.plan(cells, mix.sources or None, mix.languages or None, mix.max_epochs, mix.total_bytes)
     except ValueError as error:
-        raise GristmillError(f"mix: {error}") from error
+        raise GristmillError(f"mix: {str(error).removeprefix('mixture: ')}") from error
 
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:

@@ -81,8 +81,8 @@ def extract(body: bytes, charset: str | None = None, max_depth: int = 512, plain
 def decode(body: bytes, charset: str | None = None, html: bool = True) -> str:
     """Decodes a page by the first of these charsets that it is valid in.
 
-    Byte order mark, HTTP header, ``<meta>`` or XML declaration, UTF-8, the one that its bytes look like. A page that is
-    valid in none is read in the one that loses least, with U+FFFD for what is lost.
+    Byte order mark, HTTP header, ``<meta>`` or XML declaration, UTF-8, UTF-8 with few bytes astray, the one that its
+    bytes look like. A page that is valid in none is read in the one that loses least, with U+FFFD for what is lost.
 
     Raises:
         ExtractionError: ``undecodable``, when more than 8 characters and one in a hundred are lost or controls.
@@ -99,6 +99,11 @@ def decode(body: bytes, charset: str | None = None, html: bool = True) -> str:
             return _checked(body.decode(name), name)
         except (UnicodeDecodeError, ExtractionError):
             continue
+    if "utf-8" in names:  # by far most of what is not ASCII reads as UTF-8: some bytes went astray
+        repaired = body.decode("utf-8", "replace")
+        lost, beyond_ascii = repaired.count("\ufffd"), len(repaired) - len(repaired.encode("ascii", "ignore"))
+        if beyond_ascii > 10 * lost:
+            return _checked(repaired, "utf-8")
     detected = python_codec(detect_encoding(body) or "")
     if detected and detected not in names:
         try:

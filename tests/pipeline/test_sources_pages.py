@@ -72,6 +72,15 @@ def test_a_page_cut_in_the_midst_of_a_character_keeps_its_charset() -> None:
     assert extract(cut, "gbk").startswith(CHINESE)
 
 
+def test_utf8_with_a_few_bytes_astray_stays_utf8() -> None:
+    text = "磨坊把谷物磨成面粉。Müller mahlen Getreide. " * 40
+    damaged = text[:100].encode() + b"\xff\xfe" + text[100:].encode()
+    for http in (None, "utf-8"):
+        repaired = decode(damaged, http)
+        assert repaired.replace("\ufffd", "") == text
+    assert decode(text.encode("gb18030"), "utf-8") == text  # declared wrongly: no UTF-8 at all
+
+
 def test_real_gbk_pages_decode_to_chinese(shared_data: Path) -> None:
     batches = list(read_documents(str(shared_data / "commoncrawl/chinese-gbk-2020.warc.gz"), "warc"))
     texts = {row["url"]: row["text"] for batch in batches for row in batch.documents.to_pylist()}
