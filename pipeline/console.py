@@ -144,4 +144,6 @@ def warnings(job: str, manifest: dict[str, Any]) -> list[str]:
             f"the text has pairs for {counts['vocabulary']:,} tokens, not for tokenizer.vocabulary = "
             f"{counts['asked']:,}: give more text or ask for fewer; tokenizer.strict makes this an error"
         ]
+    if job == "tokenize" and not details.get("splits", {}).get("validation", {}).get("documents"):
+        return ["no document fell to the validation split: raise shards.validation_share to have some held out"]
     return []

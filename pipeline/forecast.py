@@ -53,10 +53,10 @@ def show_plan(corpus: Corpus, stages: Sequence[str], console: Console | None = N
                 stage,
                 each.name,
                 f"{len(state.tasks):,}",
-                f"{len(state.pending):,}" if state.pending else "up to date",
-                size(sum(task.bytes for task in state.pending)),
+                f"{len(state.pending):,}" if state.pending else "up to date" if state.current else "the summary",
+                size(sum(task.bytes for task in state.pending)) if state.pending else "",
             )
-            if state.pending:
+            if not state.current:
                 waiting = "after the jobs before it"
     console.print(table)
     workers = f"{workers_of(engine)} workers" if engine.name == "direct" else " ".join(without_secrets(engine).options)

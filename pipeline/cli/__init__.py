@@ -24,7 +24,7 @@ Turns web crawls into training-ready token shards, and trains on them.
     gristmill report crawl/corpus.yaml   # one HTML page of what happened
     gristmill train crawl/training.yaml  # pretrain a small model
 """,
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 stopped by Ctrl-C.",
 )
 corpus.add_to(app)
 app.add_typer(tokenizer.app, name="tokenizer")

@@ -39,7 +39,7 @@ def sample(
     typer.echo(
         f"{out}: {len(made.dumps)} dumps in {made.files} files; {made.documents:,} documents of {made.clusters:,} "
         f"different pages in {len(made.languages)} languages; "
-        f"{size(made.text_bytes)} of text; {made.broken} broken records"
+        f"{size(made.text_bytes)} of text; {made.broken} places of damage"
     )
     typer.echo(f"next: gristmill run {out / 'corpus.yaml'}")
 

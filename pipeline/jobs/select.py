@@ -156,7 +156,10 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
         worst = max(order, key=lambda rule: funnel[rule]["failing"])
         raise GristmillError(
             f"filter: no document of {counts['documents']:,} passes; {worst} alone fails {funnel[worst]['failing']:,}: "
-            + _REMEDIES.get(worst.split("/")[0], "loosen it under filter.overrides, or leave its preset out")
+            + _REMEDIES.get(
+                worst.split("/")[0],
+                "loosen it under filter.overrides ({PRESET: {RULE: NUMBER}}), or leave its preset out",
+            )
         )
     languages = manifests.add_nested([outcome.details["languages"] for outcome in outcomes])
     return Outcome(counts, {"funnel": [{"rule": rule} | funnel[rule] for rule in order], "languages": languages})

@@ -49,7 +49,7 @@ data: {shards: corpus/shards, batch: 4}
 output: corpus/training
 steps: 300
 optimizer: {learning_rate: 3.0e-3}
-schedule: {warmup_steps: 20}
+schedule: {warmup_steps: 10}
 checkpoint: {every: 150, keep: 2}
 validation: {every: 100, tokens: 20_000}
 """

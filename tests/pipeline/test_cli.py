@@ -233,7 +233,7 @@ def test_a_long_job_leaves_a_plain_line_now_and_then(monkeypatch):
 
 
 def test_sample_says_what_it_wrote_and_what_comes_next(made):
-    assert re.search(r"2 dumps in 8 files; \d+ documents .* 9 languages; .* 8 broken records", made.sample.out)
+    assert re.search(r"2 dumps in 8 files; \d+ documents .* 9 languages; .* 8 places of damage", made.sample.out)
     assert made.sample.out.splitlines()[-1] == f"next: gristmill run {made.config}"
 
 
