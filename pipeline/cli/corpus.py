@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli import interruption, quiet
+
+if TYPE_CHECKING:
+    from pipeline.config import CorpusConfig
 
 Config = Annotated[Path, typer.Argument(metavar="CORPUS.YAML", help="The corpus configuration.", show_default=False)]
 Options = Annotated[
@@ -109,7 +112,7 @@ def run_jobs(
     typer.echo(corpus.config.output)
 
 
-def configured(path: Path, runner: str | None, workers: int | None, options: list[str] | None):  # type: ignore[no-untyped-def]
+def configured(path: Path, runner: str | None, workers: int | None, options: list[str] | None) -> CorpusConfig:
     """The config with what the command line overrides."""
     from pipeline.config_file import load
 

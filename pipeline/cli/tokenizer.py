@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.corpus import Config, Options, Runner, Workers, run_jobs
 from pipeline.cli.failures import as_one_line, there
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tokenizer.formats import Tokenizer
 
 app = typer.Typer(no_args_is_help=True, help="Train a tokenizer, look into it, compare it with others.")
 TokenizerPath = Annotated[
@@ -190,7 +195,7 @@ def compare(
     Console(highlight=False).print(table)
 
 
-def _grouped(paths: list[str]):  # type: ignore[no-untyped-def]
+def _grouped(paths: list[str]) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
     """The texts of some files, and the language of each as the files say it, else the file's name."""
     import pyarrow as pa
 
@@ -203,7 +208,7 @@ def _grouped(paths: list[str]):  # type: ignore[no-untyped-def]
     return pa.chunked_array(texts, pa.large_string()), pa.chunked_array(groups, pa.string())
 
 
-def _load(path: Path):  # type: ignore[no-untyped-def]
+def _load(path: Path) -> Tokenizer:
     from tokenizer import formats
 
     with as_one_line():
