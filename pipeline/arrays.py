@@ -9,9 +9,3 @@ import pyarrow as pa
 def vector(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """A column of numbers without nulls [n]; a view where Arrow allows it."""
     return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
-
-
-def matrix(column: pa.Array) -> np.ndarray:
-    """A column of fixed-size lists of numbers as [n, list size]; a view."""
-    width = column.type.list_size
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)

@@ -66,10 +66,13 @@ class Display(Watcher):
         progress.start(job, 0, 0)
         if self._live:
             self._line = self._bar.add_task(job, total=1.0, status="planning")
+            self._bar.refresh()  # a job may end before the next turn of the clock
 
     def finished(self, stage: str, job: str, manifest: dict[str, Any], seconds: float, ran: bool) -> None:
         """Replaces the live line by what the job made."""
         if self._live and self._line is not None:
+            self._bar.update(self._line, completed=1.0, status=status(progress.current))
+            self._bar.refresh()
             self._bar.remove_task(self._line)
             self._line = None
         line = Text.assemble(

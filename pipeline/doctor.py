@@ -154,7 +154,7 @@ def local_engine() -> Check:
             return Check(
                 "Local engine", "missing", f"FnApiRunner added 1, 2 and 3 to {summed}", "reinstall apache-beam"
             )
-    except Exception as error:
+    except Exception as error:  # whatever stops an engine is what doctor is there to tell
         return Check("Local engine", "missing", f"FnApiRunner fails: {_first_line(error)}", "reinstall apache-beam")
     return Check("Local engine", "ok", f"FnApiRunner of Beam {_version('apache-beam')} ran a pipeline")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Progress:
-    """Counters of one job. ``bytes`` are bytes of text; ``tasks`` are files for most jobs."""
+    """Counters of one job. ``bytes``: text, or stored input while ingesting; ``tasks`` are mostly files."""
 
     job: str = ""
     tasks: int = 0
@@ -30,7 +30,7 @@ class Progress:
 
     @property
     def megabytes_per_second(self) -> float:
-        """Megabytes of text a second so far."""
+        """Megabytes a second so far."""
         return self.bytes / 1e6 / max(self.seconds, 1e-9)
 
     steps: tuple[int, int] = (0, 0)

@@ -301,7 +301,7 @@ def _telling(path: str) -> Iterator[None]:
         yield
     except GristmillError:
         raise
-    except Exception as error:
+    except Exception as error:  # three vendors' libraries, each with a tree of its own
         raise _told(error, path) from error
 
 

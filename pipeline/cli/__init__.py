@@ -56,7 +56,7 @@ def main() -> None:
             raise
         _say(f"{error.name} is not installed: pip install 'gristmill[{extra}]'")
         code = 1
-    except Exception as error:
+    except Exception as error:  # the last resort: whatever it is, a person gets one line and an exit code
         meant = told(error)
         came_from_elsewhere = meant is not error or (error.__cause__ and not isinstance(error, ConfigError))
         if quiet.wants_tracebacks() and came_from_elsewhere:

@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.candidates import candidate_pairs, partition_of, unique_pairs
-from dedup.minhash import check_schema
+from dedup.minhash import check_schema, matrix
 from dedup.verification import estimated_jaccard
 from pipeline import manifests, progress
-from pipeline.arrays import matrix, vector
+from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus, part_of, part_path
 from pipeline.job import Job, Task, telling_errors
