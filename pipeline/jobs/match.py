@@ -35,7 +35,7 @@ _PAIRS_A_MESSAGE = 1 << 15  # with 112 minima, 15 MB
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
     """What the pairs depend on."""
-    return sign_settings(config) | config.dedup.model_dump(include={"verify", "partitions"})
+    return sign_settings(config) | config.dedup.model_dump(include={"verify", "min_jaccard", "partitions"})
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -126,7 +126,7 @@ class _LeftMinima(beam.DoFn):
         left, right = unique_pairs(
             np.concatenate([left for left, _ in columns]), np.concatenate([right for _, right in columns])
         )
-        if self._settings["verify"] is None:
+        if self._settings["verify"] == "off":
             yield from _by_part(part_of(right), left, right)
             return
         with telling_errors():
@@ -149,14 +149,13 @@ class _Verify(beam.DoFn):
         left = np.concatenate([column[0] for column in columns])
         right = np.concatenate([column[1] for column in columns])
         name = part_path(part, self._corpus.dumps())
-        threshold = self._settings["verify"]
-        if threshold is None:
+        if self._settings["verify"] == "off":
             yield name, (left, right, np.full(len(left), np.nan, np.float32), 0)
             return
         with telling_errors():
             right_minima, rows = minima_of(part, right, self._corpus)
         jaccard = estimated_jaccard(np.concatenate([column[2] for column in columns]), right_minima[rows])
-        alike = jaccard >= threshold
+        alike = jaccard >= self._settings["min_jaccard"]
         yield name, (left[alike], right[alike], jaccard[alike], int((~alike).sum()))
 
 
@@ -207,7 +206,8 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Counts, and pairs near the threshold for a person to judge."""
     counts = manifests.add_counts([outcome.counts for outcome in outcomes])
     counts["documents"] = corpus.manifest("signatures")["counts"]["documents"]
-    threshold = corpus.config.dedup.verify
+    dedup = corpus.config.dedup
+    threshold = None if dedup.verify == "off" else dedup.min_jaccard
     samples = near_threshold(corpus, outcomes, threshold) if threshold else []
     return Outcome(counts, {"threshold": threshold, "samples": samples})
 

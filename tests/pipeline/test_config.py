@@ -60,7 +60,7 @@ def refused(change: dict) -> str:
             {"sources.0.format": "docx"},
             "sources[0].format: input should be 'wet', 'warc', 'jsonl' or 'parquet', not 'docx'",
         ),
-        ({"dedup.verify": 1.7}, "dedup.verify: input should be less than or equal to 1, not 1.7"),
+        ({"dedup.min_jaccard": 1.7}, "dedup.min_jaccard: input should be less than or equal to 1, not 1.7"),
         ({"dedup.bands": 0}, "dedup.bands: input should be greater than or equal to 1, not 0"),
         ({"dedup.bands": "many"}, "dedup.bands: input should be a valid integer"),
         ({"mix.sources": {"web": 0.5}}, "mix.sources adds up to 0.5, not to 1"),
@@ -128,7 +128,12 @@ def refused(change: dict) -> str:
         ],
         *[
             ({key: float("nan")}, f"{key}: input should be ")
-            for key in ("mix.max_epochs", "dedup.verify", "filter.language.minimum_score", "shards.validation_share")
+            for key in (
+                "mix.max_epochs",
+                "dedup.min_jaccard",
+                "filter.language.minimum_score",
+                "shards.validation_share",
+            )
         ],
     ],
 )

@@ -23,7 +23,7 @@ from pipeline.jobs import cluster, match, sign
 JOBS = (sign.JOB, match.JOB, cluster.JOB)
 FOLDERS = ("signatures", "candidates", "clusters")
 # Bands this narrow let many pairs meet by chance: verification has work to do.
-SETTINGS = {"ngram": 3, "bands": 10, "rows": 5, "verify": 0.7}
+SETTINGS = {"ngram": 3, "bands": 10, "rows": 5, "min_jaccard": 0.7}
 VALUES = SETTINGS["bands"] * SETTINGS["rows"]
 # Each document is compared with the first of its bucket and the one before it, not with all: a copy stays undiscovered
 # where in every bucket these two are unlike it. Most documents, as a share: eight seeds of this corpus, in which half
@@ -92,7 +92,7 @@ def verified(tmp_path_factory) -> tuple[Corpus, Path]:
 @pytest.fixture(scope="module")
 def unverified(tmp_path_factory) -> tuple[Corpus, Path]:
     output = tmp_path_factory.mktemp("match") / "unverified"
-    return done(output, verify=None), output
+    return done(output, verify="off"), output
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_every_pair_met_and_is_alike_enough(verified, signed, meeting):
         assert left < right
         assert meet(signed[left], signed[right])
         assert jaccard == np.float32(equal_values(signed[left], signed[right]) / VALUES)
-        assert jaccard >= np.float32(SETTINGS["verify"])
+        assert jaccard >= np.float32(SETTINGS["min_jaccard"])
     assert found.keys() <= meeting.keys()
 
 
@@ -204,7 +204,7 @@ def test_without_verification_clusters_are_those_of_brute_force(unverified, sign
 
 
 def test_with_verification_clusters_are_those_of_brute_force_but_for_a_rare_copy(verified, signed, meeting):
-    alike = [pair for pair, share in meeting.items() if share >= SETTINGS["verify"]]
+    alike = [pair for pair, share in meeting.items() if share >= SETTINGS["min_jaccard"]]
     wanted = components(signed, alike)
     found = clusters(verified[1])
     assert all(wanted[key] == wanted[smallest] for key, smallest in found.items())  # never too much
@@ -333,8 +333,8 @@ def test_one_more_dump_signs_itself_alone_and_gives_what_all_at_once_would(verif
 
 
 def test_another_threshold_signs_nothing_again(verified, tmp_path):
-    corpus = done(tmp_path, verify=0.8)
-    corpus.config.dedup.verify = SETTINGS["verify"]
+    corpus = done(tmp_path, min_jaccard=0.8)
+    corpus.config.dedup.min_jaccard = SETTINGS["min_jaccard"]
     assert planted.run(corpus, *JOBS) == ["match", "cluster"]
     assert planted.digests(tmp_path, *FOLDERS) == planted.digests(verified[1], *FOLDERS)
 
