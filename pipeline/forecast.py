@@ -12,7 +12,7 @@ from pipeline import job, preflight
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.runners import connect, without_secrets, workers_of
-from pipeline.stages import JOBS
+from pipeline.stages import jobs
 from pipeline.units import size
 
 
@@ -39,7 +39,7 @@ def show_plan(corpus: Corpus, stages: Sequence[str], console: Console | None = N
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     waiting = ""
     for stage in stages:
-        for each in JOBS[stage]:
+        for each in jobs(stage, corpus.config):
             try:
                 state = job.state_of(each, corpus)
             except ConfigError:

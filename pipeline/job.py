@@ -52,6 +52,7 @@ class Job:
         summarise: the manifest's counts and details from all outcomes, in the order of the tasks, and files of the
             whole, such as an index. It may refuse the result.
         summary_settings: what only the summary depends on: a change does no task again.
+        asked_for: whether the config asks for this job at all; where it does not, there is no trace of it.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Job:
         manifests.add_counts([outcome.counts for outcome in outcomes])
     )
     summary_settings: Callable[[CorpusConfig], dict[str, Any]] = lambda config: {}
+    asked_for: Callable[[CorpusConfig], bool] = lambda config: True
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,13 @@ def run(job: Job, corpus: Corpus) -> bool:
     )
     manifests.delete_receipts(folder)
     return True
+
+
+def clear(job: Job, corpus: Corpus) -> None:
+    """Deletes what a job left that the config no longer asks for."""
+    for name in (job.folder, *job.beside):
+        files = storage.list_files(corpus.folder(name))
+        storage.delete([corpus.path(f"{name}/{path}") for path in files])
 
 
 def _fingerprint(job: Job, settings: dict[str, Any], task: Task) -> str:

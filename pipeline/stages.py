@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pipeline import job, manifests, preflight, runners, storage
-from pipeline.config import STAGES
+from pipeline.config import STAGES, CorpusConfig
 from pipeline.config_file import show
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
@@ -23,6 +23,11 @@ JOBS: dict[str, tuple[Job, ...]] = {
     "tokenize": (encode.JOB, gather.JOB),
 }
 assert tuple(JOBS) == STAGES
+
+
+def jobs(stage: str, config: CorpusConfig) -> list[Job]:
+    """The jobs of a stage that the config asks for, in order."""
+    return [each for each in JOBS[stage] if each.asked_for(config)]
 
 
 class Watcher(Protocol):
@@ -50,7 +55,9 @@ def run(corpus: Corpus, stages: Sequence[str], watcher: Watcher, only: str | Non
             file.stream.write(show(shown).encode())
         _check_before(corpus, stages[0])
         for stage in stages:
-            for each in [each for each in JOBS[stage] if only in (None, each.name)]:
+            for each in [each for each in JOBS[stage] if not each.asked_for(corpus.config)]:
+                job.clear(each, corpus)
+            for each in [each for each in jobs(stage, corpus.config) if only in (None, each.name)]:
                 started = time.monotonic()
                 watcher.started(stage, each.name)
                 ran = job.run(each, corpus)
@@ -64,7 +71,7 @@ def _check_before(corpus: Corpus, first: str) -> None:
     The crawl files themselves are not asked: they may be gone once they are ingested.
     """
     for stage in STAGES[: STAGES.index(first)]:
-        for each in JOBS[stage]:
+        for each in jobs(stage, corpus.config):
             if each is ingest.JOB:
                 corpus.manifest(each.folder)
             elif not job.state_of(each, corpus).current:

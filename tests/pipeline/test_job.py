@@ -183,3 +183,13 @@ def test_a_task_that_asks_to_be_tried_again_is(corpus):
 
     again = dataclasses.replace(once, work=work)
     assert [job.run(again, corpus) for _ in range(3)] == [True, True, False]
+
+
+def test_what_is_no_longer_asked_for_leaves_no_trace(corpus):
+    made = copy_job({"a": "one"})
+    job.run(made, corpus)
+    assert contents(corpus)
+    job.clear(made, corpus)
+    assert storage.list_files(corpus.folder("copies")) == {}
+    assert job.run(made, corpus) is True
+    assert contents(corpus) == {"a": "ONE"}
