@@ -1,7 +1,7 @@
 """``report.html``: the report as one file that needs no network, and ``report.json`` beside it.
 
 The page may hold text that strangers wrote. Three walls keep it inert: every value is escaped (``markup``,
-``charts.label``), the figures are data and not script, and the page's own policy lets a browser run only the two
+``drawing.label``), the figures are data and not script, and the page's own policy lets a browser run only the two
 scripts it was written with, and load nothing from anywhere.
 """
 
@@ -19,9 +19,11 @@ from plotly.offline import get_plotlyjs
 
 from pipeline import storage
 from pipeline.errors import GristmillError
-from pipeline.report import data, formats, markup, sections
+from pipeline.report import data, formats, markup
 from pipeline.report.markup import Section
 from pipeline.report.schema import NOT_RUN
+from pipeline.report.sections import sections
+from pipeline.report.sections.headline import headline
 
 _FOLDER = Path(__file__).parent
 
@@ -56,7 +58,7 @@ def write_report(output: str | Path) -> Path:
 
 def render(report: Mapping[str, Any]) -> str:
     """The page for what ``data.assemble`` returned."""
-    parts = sections.sections(report)
+    parts = sections(report)
     bodies: list[str] = []
     figures: dict[str, dict[str, Any]] = {}
     for part in parts:
@@ -69,7 +71,7 @@ def render(report: Mapping[str, Any]) -> str:
         title=markup.text(report["name"]),
         subtitle=markup.text(_subtitle(report)),
         style=_style(),
-        headline=markup.tiles(sections.headline(report)),
+        headline=markup.tiles(headline(report)),
         contents=_contents(parts),
         sections="\n".join(bodies),
         figures=_embedded(figures),

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_example import PAYLOADS, write_example, write_training_run
 
-from pipeline.report import charts, formats, markup
+from pipeline.report import formats, markup
+from pipeline.report.charts import amounts, drawing
 from pipeline.report.data import assemble
 from pipeline.report.markup import Column
 from pipeline.report.page import render
@@ -109,10 +110,10 @@ def test_every_colour_a_figure_names_is_one_of_both_themes(pages: dict[str, str]
 
 @given(st.text())
 def test_no_text_becomes_markup(text: str) -> None:
-    for escaped in (markup.text(text), charts.label(text)):
+    for escaped in (markup.text(text), drawing.label(text)):
         assert not set(escaped) & set("<>")
         assert re.sub(r"&(amp|lt|gt|quot|#x27);", "", escaped).count("&") == 0
-    assert html.unescape(charts.label(text, 10**9)) == visible(text)
+    assert html.unescape(drawing.label(text, 10**9)) == visible(text)
 
 
 @given(st.text())
@@ -175,6 +176,6 @@ def test_no_narrow_card_stands_alone(wide: str, placed: str) -> None:
 
 def test_two_names_shown_alike_stay_two_bars() -> None:
     long = "x" * 60
-    figure = charts.counts({long + "a": 2, long + "b": 1}, "records", charts.REMOVED)
-    assert figure is not None
-    assert figure["data"][0]["y"] == [0, 1] and len(set(figure["layout"]["yaxis"]["ticktext"])) == 1
+    drawn = amounts.ranked({long + "a": 2, long + "b": 1}, "records", drawing.REMOVED)
+    assert drawn is not None
+    assert drawn["data"][0]["y"] == [0, 1] and len(set(drawn["layout"]["yaxis"]["ticktext"])) == 1
