@@ -9,13 +9,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_words import MASK, mix, word_hash, words_of
 
-from dedup.shingle_kernels import SHINGLE_FACTOR, WORD_FACTOR, WORD_SEED
+from dedup.shingle_kernels import SHINGLE_FACTOR
 from dedup.shingles import distinct_shingles, exact_jaccard
 from text.arrow_buffers import text_array
-from text.code_points import UNSEGMENTED, WORD, code_points
 
-MASK = 2**64 - 1
 MIXED = st.text(
     st.one_of(
         st.sampled_from("aBz09 _-@[`{/:\n\x00\x7f"),
@@ -23,40 +22,6 @@ MIXED = st.text(
         st.characters(exclude_categories=["Cs"]),
     )
 )
-
-
-def mix(value: int) -> int:
-    value ^= value >> 33
-    value = value * 0xFF51AFD7ED558CCD & MASK
-    value ^= value >> 33
-    value = value * 0xC4CEB9FE1A85EC53 & MASK
-    return value ^ value >> 33
-
-
-def words_of(text: str) -> list[str]:
-    """Runs of letters, marks and numbers, folded; characters of scripts without spaces alone."""
-    flags, fold = code_points()
-    words, run = [], ""
-    for character in text + " ":
-        flag = flags[ord(character)]
-        folded = chr(fold[ord(character)])
-        if flag & WORD and not flag & UNSEGMENTED:
-            run += folded
-            continue
-        if run:
-            words.append(run)
-            run = ""
-        if flag & WORD:
-            words.append(folded)
-    return words
-
-
-def word_hash(word: str) -> int:
-    data = word.encode()
-    value = int(WORD_SEED)
-    for start in range(0, len(data), 8):
-        value = (value ^ int.from_bytes(data[start : start + 8], "little")) * int(WORD_FACTOR) & MASK
-    return mix(value)
 
 
 def shingle_hashes(words: list[str], ngram: int, seed: int) -> list[int]:
