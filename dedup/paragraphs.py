@@ -84,6 +84,24 @@ def groups(hashes: np.ndarray, counts: np.ndarray) -> Groups:
     return Groups(ordered[starts], order[starts].astype(np.int64), copies, repeats)
 
 
+def nothing_left(keys: np.ndarray, dropped: np.ndarray, accompanied: np.ndarray) -> np.ndarray:
+    """Which paragraphs belong to a document that keeps no word.
+
+    Args:
+        keys: uint64 [m], the document of each paragraph; those of one document stand together.
+        dropped: bool [m], whether the paragraph goes.
+        accompanied: bool [m], as in ``Paragraphs``.
+
+    Returns:
+        bool [m], the same for all paragraphs of a document.
+    """
+    if not len(keys):
+        return np.empty(0, bool)
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    left = np.logical_or.reduceat(~dropped | accompanied, starts)
+    return np.repeat(~left, np.diff(starts, append=len(keys)))
+
+
 def without_lines(texts: pa.Array | pa.ChunkedArray, rows: np.ndarray, lines: np.ndarray) -> pa.LargeStringArray:
     """Texts without some of their lines.
 

@@ -108,6 +108,8 @@ _SUMMARIES = {
     "sign": "{documents:,} signatures",
     "match": "{pairs_accepted:,} pairs of copies, {pairs_rejected:,} candidates refused",
     "cluster": "{documents:,} documents → {kept:,} kept, {removed:,} copies removed",
+    "hash": "{paragraphs:,} paragraphs of {documents:,} documents",
+    "paragraphs": "{paragraphs:,} paragraphs → {removed:,} copies removed, {removed_bytes}; {emptied:,} emptied",
     "annotate": "{documents:,} documents measured, {text_bytes}",
     "select": "{documents:,} documents → {kept:,} kept, {removed:,} removed",
     "mix": "{documents:,} documents → {copies:,} drawn, {bytes}",

@@ -12,11 +12,25 @@ from pipeline.config_file import show
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.job import Job
-from pipeline.jobs import annotate, cluster, count, encode, gather, ingest, match, mix, select, sign, train_tokenizer
+from pipeline.jobs import (
+    annotate,
+    cluster,
+    count,
+    drop_paragraphs,
+    encode,
+    gather,
+    hash_paragraphs,
+    ingest,
+    match,
+    mix,
+    select,
+    sign,
+    train_tokenizer,
+)
 
 JOBS: dict[str, tuple[Job, ...]] = {
     "ingest": (ingest.JOB,),
-    "dedup": (sign.JOB, match.JOB, cluster.JOB),
+    "dedup": (sign.JOB, match.JOB, cluster.JOB, hash_paragraphs.JOB, drop_paragraphs.JOB),
     "filter": (annotate.JOB, select.JOB),
     "mix": (mix.JOB,),
     "tokenizer": (count.JOB, train_tokenizer.JOB),

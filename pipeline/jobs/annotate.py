@@ -11,13 +11,12 @@ import pyarrow.compute as pc
 from filters import statistics
 from filters.language import LanguageIdentifier, default_model
 from filters.quality import QualityModel
-from pipeline import documents, manifests, progress, storage
+from pipeline import documents, kept_texts, manifests, progress, storage
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
 from pipeline.job import Job, Task
-from pipeline.join import matching_rows
 from pipeline.manifests import Outcome
-from pipeline.parts import read_part, read_whole, text_bytes, write_part
+from pipeline.parts import write_part
 
 
 def schema(with_quality: bool) -> pa.Schema:
@@ -43,16 +42,9 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
 
 def plan(corpus: Corpus) -> list[Task]:
     """One task a part."""
-    clusters = {
-        file.path.removeprefix("clusters/"): file for r in corpus.receipts("clusters") for file in r.outcome.files
-    }
+    texts = kept_texts.files(corpus)
     return [
-        Task(
-            receipt.task,
-            {},
-            (receipt.outcome.files[0], clusters[f"{receipt.task}.parquet"]),
-            receipt.outcome.counts["text_bytes"],
-        )
+        Task(receipt.task, {}, texts[receipt.task], receipt.outcome.counts["text_bytes"])
         for receipt in corpus.receipts("documents")
     ]
 
@@ -64,14 +56,9 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     if models.quality:
         quality = _quality_model(models.quality.model, models.quality.label, settings["quality_model"][0])
     form = schema(bool(quality))
-    texts, clusters = (corpus.path(file.path) for file in task.inputs)
-    kept = read_whole(clusters, ["key", "kept"])
-    kept_keys = kept.filter(kept["kept"])["key"].combine_chunks()
     languages: dict[str, dict[str, int]] = {}
     with write_part(corpus.path(f"annotations/{task.name}.parquet"), form) as (out, file):
-        for batch in read_part(texts, ["key", "text"]):
-            whole_bytes = text_bytes(batch["text"])
-            batch = batch.filter(matching_rows(batch["key"], kept_keys))
+        for batch, whole_bytes in kept_texts.read(corpus, task.inputs, ["key", "text"]):
             labels, scores = identifier.identify(batch["text"])
             columns = {
                 "key": batch["key"],

@@ -11,15 +11,15 @@ import pyarrow.compute as pc
 
 from filters.line_rules import edit_lines
 from filters.presets import Preset, decide
-from pipeline import documents, manifests, progress
+from pipeline import documents, kept_texts, manifests, progress
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig, Filter
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.job import Job, Task
-from pipeline.join import matching_rows, rows_of
+from pipeline.join import rows_of
 from pipeline.manifests import Outcome
-from pipeline.parts import read_part, read_schema, read_whole, text_bytes, write_part
+from pipeline.parts import read_schema, read_whole, text_bytes, write_part
 from pipeline.rules import presets_of
 
 DECISIONS_SCHEMA = pa.schema(
@@ -40,13 +40,14 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
 
 def plan(corpus: Corpus) -> list[Task]:
     """One task a part."""
-    texts = {receipt.task: receipt for receipt in corpus.receipts("documents")}
+    read = {receipt.task: receipt.outcome for receipt in corpus.receipts("documents")}
+    texts = kept_texts.files(corpus)
     return [
         Task(
             receipt.task,
-            {"source": texts[receipt.task].outcome.details["source"]},
-            (texts[receipt.task].outcome.files[0], receipt.outcome.files[0]),
-            texts[receipt.task].outcome.counts["text_bytes"],
+            {"source": read[receipt.task].details["source"]},
+            (receipt.outcome.files[0], *texts[receipt.task]),
+            read[receipt.task].counts["text_bytes"],
         )
         for receipt in corpus.receipts("annotations")
     ]
@@ -55,7 +56,7 @@ def plan(corpus: Corpus) -> list[Task]:
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Decides on one part and writes what stays."""
     presets = presets_of(Filter.model_validate(settings["filter"]))
-    texts, annotations_path = (corpus.path(file.path) for file in task.inputs)
+    annotations_path = corpus.path(task.inputs[0].path)
     [annotations] = read_whole(annotations_path).combine_chunks().to_batches() or [None]
     if annotations is None:
         annotations = pa.RecordBatch.from_pylist([], read_schema(annotations_path))
@@ -67,9 +68,7 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     languages: dict[str, dict[str, int]] = {}
     edited_bytes = 0
     with write_part(corpus.path(f"filtered/{task.name}.parquet"), documents.SCHEMA) as (out, file):
-        for batch in read_part(texts):
-            whole_bytes = text_bytes(batch["text"])
-            batch = batch.filter(matching_rows(batch["key"], passed["key"]))
+        for batch, whole_bytes in kept_texts.read(corpus, task.inputs[1:], only=passed["key"]):
             kept = _edited(batch, passed.take(pa.array(rows_of(batch["key"], passed_keys))), presets)
             has_text = pc.greater(pc.binary_length(kept["text"]), 0)
             emptied.append(vector(kept["key"])[~has_text.to_numpy(zero_copy_only=False)])
