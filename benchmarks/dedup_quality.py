@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from benchmarks.harness import SNAPSHOTS, finish, machine
 from benchmarks.signatures import wet_texts
+from dedup.banding import Banding, band_hashes
 from dedup.candidates import candidate_pairs, unique_pairs
 from dedup.minhash import MinHashSettings, signatures
 from dedup.policies import clusters
@@ -42,8 +43,10 @@ def main() -> int:
     )
     texts = [text for dump in dumps for text in dump]
     signed = signatures(pa.array(texts, pa.large_string()), MinHashSettings())
-    of_rows = np.concatenate([np.repeat(keys, signed.bands.shape[1]), keys])
-    hashes = np.concatenate([signed.bands.ravel(), signed.content])
+    worded = signed.words > 0
+    bands = band_hashes(signed.minima[worded], Banding())
+    of_rows = np.concatenate([np.repeat(keys[worded], bands.shape[1]), keys])
+    hashes = np.concatenate([bands.ravel(), signed.content])
 
     def left_by(left: np.ndarray, right: np.ndarray) -> int:
         left, right = unique_pairs(left, right)

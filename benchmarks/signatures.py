@@ -28,11 +28,13 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.harness import SNAPSHOTS, finish, machine
+from dedup.banding import Banding
 from dedup.minhash import MinHashSettings, signatures
 from dedup.shingles import distinct_shingles, exact_jaccard
 from dedup.verification import estimated_jaccard
 
 SETTINGS = MinHashSettings()
+BANDING = Banding()
 TARGET_MB_PER_S = 150
 UNSPACED_BYTES = 1.25  # bytes a character from which a document counts as Chinese in the two cases by script
 
@@ -143,7 +145,7 @@ def datatrove(texts: list[str]) -> None:
     from datatrove.pipeline.dedup import MinhashDedupSignature
     from datatrove.pipeline.dedup.minhash import MinhashConfig
 
-    config = MinhashConfig(n_grams=SETTINGS.ngram, num_buckets=SETTINGS.bands, hashes_per_bucket=SETTINGS.rows)
+    config = MinhashConfig(n_grams=SETTINGS.ngram, num_buckets=BANDING.bands, hashes_per_bucket=BANDING.rows)
     with tempfile.TemporaryDirectory() as folder:
         stage = MinhashDedupSignature(output_folder=folder, config=config)
         stage.run((Document(text=text, id=str(i)) for i, text in enumerate(texts)), 0, 1)

@@ -2,8 +2,8 @@
 """The signature of a document in one walk over its bytes.
 
 Hash family: a shingle becomes two independent 32-bit words x and y (the halves of its 64-bit hash), and permutation i
-orders shingles by ``multipliers[i] * x + y`` modulo 2^32. The multipliers are distinct in their lowest bits, so any two
-permutations of random shingles are independent in all but those bits, and the Jaccard estimate has the binomial
+orders shingles by ``multipliers[i] * x + y`` modulo 2^32. Of k multipliers no two agree in their lowest log2 k bits, so
+any two permutations of random shingles are independent in all but those bits, and the Jaccard estimate has the binomial
 variance, not more; one multiplication, one addition and one minimum per permutation vectorise to a few cycles.
 """
 
@@ -58,26 +58,23 @@ def _update_minima(minima, multipliers, pending, count):
 
 
 @njit(nogil=True, cache=True)
-def signatures(data, offsets, table, ngram, bands, rows, seed, multipliers):
+def signatures(data, offsets, table, ngram, kept, seed, multipliers):
     """Signs every document of a text column.
 
     Args:
         data: uint8 [bytes], valid UTF-8; ``offsets`` int64 [n + 1] (``text.arrow_buffers.text_buffers``).
         table: uint32 [0x110000] (``dedup.shingles.word_table``).
-        ngram, bands, rows: int; ``seed`` uint64.
-        multipliers: uint32 [at least bands * rows], padded to whole vectors; the padding's minima are not kept.
+        ngram, kept: int; ``seed`` uint64.
+        multipliers: uint32 [at least kept], padded to whole vectors; the padding's minima are not kept.
 
     Returns:
-        ``content`` uint64 [n], ``normalised`` uint64 [n], ``words`` uint32 [n], ``bands`` uint64 [n, bands],
-        ``minima`` uint32 [n, bands * rows].
+        ``content`` uint64 [n], ``normalised`` uint64 [n], ``words`` uint32 [n], ``minima`` uint32 [n, kept].
     """
     documents = len(offsets) - 1
-    kept = bands * rows
     start, points = data.ctypes.data, table.ctypes.data
     content = np.empty(documents, np.uint64)
     normalised = np.empty(documents, np.uint64)
     word_counts = np.empty(documents, np.uint32)
-    band_hashes = np.empty((documents, bands), np.uint64)
     all_minima = np.empty((documents, kept), np.uint32)
     leaving = power(SHINGLE_FACTOR, ngram)
     salt = mix64(seed + SHINGLE_FACTOR)
@@ -117,13 +114,4 @@ def signatures(data, offsets, table, ngram, bands, rows, seed, multipliers):
         word_counts[document] = np.uint32(min(words, 0xFFFFFFFF))
         for j in range(kept):
             all_minima[document, j] = minima[j]
-        for band in range(bands):
-            # A document without words has nothing to resemble: its bands follow its bytes and meet only equal bytes.
-            value = mix64(salt + np.uint64(band) * _GOLDEN)
-            if words == 0:
-                value = mix64(value ^ content[document])
-            else:
-                for j in range(band * rows, band * rows + rows):
-                    value = mix64((value ^ np.uint64(minima[j])) + _GOLDEN)
-            band_hashes[document, band] = value
-    return content, normalised, word_counts, band_hashes, all_minima
+    return content, normalised, word_counts, all_minima

@@ -16,16 +16,17 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
+from dedup.banding import Banding, band_hashes
 from dedup.candidates import candidate_pairs, partition_of, unique_pairs
-from dedup.minhash import check_schema, matrix
+from dedup.minhash import MinHashSettings
+from dedup.signature_files import check_schema, matrix
 from dedup.verification import estimated_jaccard
 from pipeline import manifests, progress
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus, part_of, part_path
 from pipeline.job import Job, Task, telling_errors
-from pipeline.jobs.sign import minhash_settings
-from pipeline.jobs.sign import settings_of as sign_settings
+from pipeline.jobs import sign
 from pipeline.manifests import Outcome
 from pipeline.parts import read_part, read_schema, read_whole, write_part
 
@@ -35,7 +36,13 @@ _PAIRS_A_MESSAGE = 1 << 15  # with 112 minima, 15 MB
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
     """What the pairs depend on."""
-    return sign_settings(config) | config.dedup.model_dump(include={"verify", "min_jaccard", "partitions"})
+    bands = sign.banding(config.dedup)
+    return {
+        "signatures": sign.settings_of(config),
+        "bands": bands.bands,
+        "rows": bands.rows,
+        **config.dedup.model_dump(include={"verify", "min_jaccard", "partitions"}),
+    }
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -82,9 +89,10 @@ class _Bands(beam.DoFn):
         partitions = self._settings["partitions"]
         with telling_errors():
             path = self._corpus.path(f"signatures/{part}.parquet")
-            check_schema(read_schema(path), minhash_settings(self._settings))
-            for batch in read_part(path, ["key", "content", "words", "bands"]):
-                keys, hashes = band_rows(batch)
+            check_schema(read_schema(path), MinHashSettings(**self._settings["signatures"]))
+            banding = Banding(self._settings["bands"], self._settings["rows"])
+            for batch in read_part(path, ["key", "content", "words", "minima"]):
+                keys, hashes = band_rows(batch, banding)
                 places = partition_of(hashes, partitions)
                 progress.advance(batch.num_rows)
                 for partition in range(partitions):
@@ -92,11 +100,11 @@ class _Bands(beam.DoFn):
                     yield partition, (keys[here], hashes[here])
 
 
-def band_rows(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+def band_rows(batch: pa.RecordBatch, banding: Banding) -> tuple[np.ndarray, np.ndarray]:
     """Keys and hashes (uint64) of the band shuffle: a row a band of each document with words, and a row a content."""
     keys = vector(batch["key"])
     has_words = vector(batch["words"]) > 0  # a document without a word has no shingle to share
-    bands = matrix(batch["bands"])[has_words]
+    bands = band_hashes(matrix(batch["minima"])[has_words], banding)
     hashes = np.concatenate([bands.ravel(), vector(batch["content"])])
     return np.concatenate([np.repeat(keys[has_words], bands.shape[1]), keys]), hashes
 
@@ -238,4 +246,4 @@ def urls_of(corpus: Corpus, keys: list[int]) -> dict[int, str]:
     return urls
 
 
-JOB = Job("match", "candidates", 1, settings_of, plan, expand=expand, summarise=summarise)
+JOB = Job("match", "candidates", 2, settings_of, plan, expand=expand, summarise=summarise)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from dedup.banding import Banding, band_hashes
 from dedup.minhash import MinHashSettings, Signatures, signatures
 
 
@@ -26,11 +27,13 @@ class Snapshots(NamedTuple):
     def buckets(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Keys, hashes and signature rows of all bands and of the content, as one partition would hold them."""
         rows = np.arange(len(self.keys))
-        bands = self.settings.bands
+        hashes = np.where(self.signed.words[:, None] > 0, band_hashes(self.signed.minima, Banding()), 0)
+        bands = hashes.shape[1]
+        worded = np.repeat(self.signed.words > 0, bands)
         return (
-            np.concatenate((np.repeat(self.keys, bands), self.keys)),
-            np.concatenate((self.signed.bands.reshape(-1), self.signed.content)),
-            np.concatenate((np.repeat(rows, bands), rows)),
+            np.concatenate((np.repeat(self.keys, bands)[worded], self.keys)),
+            np.concatenate((hashes.reshape(-1)[worded], self.signed.content)),
+            np.concatenate((np.repeat(rows, bands)[worded], rows)),
         )
 
 

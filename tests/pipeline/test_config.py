@@ -147,7 +147,7 @@ def test_the_largest_numbers_that_are_allowed_work():
     seed = largest.dedup.seed
     signatures(texts, MinHashSettings(seed=1))  # the kernels are compiled for a small seed already
     mixture.copies(keys, 0.5, 0)
-    assert len(set(signatures(texts, MinHashSettings(seed=seed)).bands[:, 0].tolist())) == 1
+    assert len(set(signatures(texts, MinHashSettings(seed=seed)).minima[:, 0].tolist())) == 1
     assert mixture.copies(keys, 0.5, largest.mix.seed).sum() <= 8
     assert len(set(shards.shuffle_hash(keys, 0, largest.shards.seed).tolist())) == 8
     assert shards.split_of(keys, largest.shards.seed, 0.5).dtype == bool

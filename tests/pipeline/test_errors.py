@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dedup.minhash import MinHashSettings, SettingsMismatch, check_schema, schema
+from dedup.minhash import MinHashSettings
+from dedup.signature_files import SettingsMismatch, check_schema, schema
 from filters.presets import load_preset
 from pipeline.config import Engine
 from pipeline.errors import ConfigError, GristmillError, as_marked, from_marked, told

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from planted import Part
 
-from dedup.minhash import SettingsMismatch
+from dedup.banding import Banding, band_hashes
+from dedup.signature_files import SettingsMismatch
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.jobs import cluster, match, sign
@@ -99,9 +100,11 @@ def unverified(tmp_path_factory) -> tuple[Corpus, Path]:
 def signed(verified) -> dict[int, Document]:
     """Every document by key, out of the signature files."""
     rows = planted.table(verified[1], "signatures").to_pylist()
+    banding = Banding(SETTINGS["bands"], SETTINGS["rows"])
+    bands = band_hashes(np.array([row["minima"] for row in rows], np.uint32), banding).tolist()
     found = [
-        Document(row["key"], row["content"], row["words"], frozenset(enumerate(row["bands"])), row["minima"])
-        for row in rows
+        Document(row["key"], row["content"], row["words"], frozenset(enumerate(of_row)), row["minima"])
+        for row, of_row in zip(rows, bands, strict=True)
     ]
     assert len(found) == sum(map(len, TEXTS.values())) > 600
     return {document.key: document for document in found}
