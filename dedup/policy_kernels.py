@@ -33,3 +33,15 @@ def best_of_each(roots, scores):
         if best[root] >= 0:
             kept[best[root]] = True
     return kept
+
+
+@njit(nogil=True, cache=True)
+def first_of_each(labels, count):
+    """The first position that has the label of each position: int64 [n], for labels (int64 [n]) in [0, count)."""
+    first = np.full(count, -1, np.int64)
+    out = np.empty(len(labels), np.int64)
+    for i in range(len(labels)):
+        if first[labels[i]] < 0:
+            first[labels[i]] = i
+        out[i] = first[labels[i]]
+    return out

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.components import components, dense_edges
+from dedup.components import components
+from dedup.pair_graph import graph_of
 
 NODES = st.sampled_from([0, 1, 2, 3, 7, 11, 2**52, 2**52 + 1, 2**63, 2**64 - 2, 2**64 - 1, 40, 41, 42, 43])
 
@@ -38,8 +39,9 @@ def test_small_graphs(edges):
     wanted = by_search(edges)
     assert dict(zip(keys.tolist(), roots.tolist(), strict=True)) == wanted
     assert keys.tolist() == sorted(wanted)
-    dense, left_rows, right_rows = dense_edges(left, right)
-    assert np.array_equal(dense[left_rows], left) and np.array_equal(dense[right_rows], right)
+    graph = graph_of(left, right)
+    assert np.array_equal(graph.keys[graph.earlier], np.minimum(left, right))
+    assert np.array_equal(graph.keys[graph.later], np.maximum(left, right))
 
 
 def test_a_random_graph_at_the_threshold():

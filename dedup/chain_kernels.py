@@ -1,0 +1,86 @@
+# mypy: allow-untyped-defs
+"""Representatives within a bounded number of pairs, and what is removed on the way through the dumps.
+
+Nodes are numbered in the order of preference: a document may be represented only by ones before it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+OUTSIDE = -1  # represented by a copy in another corpus
+ABSENT = -2  # of a dump that does not take part
+
+
+@njit(nogil=True, cache=True)
+def by_later(nodes, earlier, later):
+    """Edges (integers [p], earlier < later) grouped by the later node: offsets int64 [nodes + 1], earlier nodes [p]."""
+    offsets = np.zeros(nodes + 1, np.int64)
+    for i in range(len(later)):
+        offsets[later[i] + 1] += 1
+    for node in range(nodes):
+        offsets[node + 1] += offsets[node]
+    grouped = np.empty_like(earlier)
+    for i in range(len(later) - 1, -1, -1):  # fills every group from its end, so that offsets end as starts
+        slot = offsets[later[i] + 1] - 1
+        offsets[later[i] + 1] = slot
+        grouped[slot] = earlier[i]
+    for node in range(nodes):
+        offsets[node] = offsets[node + 1]
+    offsets[nodes] = len(later)
+    return offsets, grouped
+
+
+@njit(nogil=True, cache=True)
+def represent(offsets, earlier, outside, dumps, last, limit):
+    """The representative of every node: int64 [n], itself if it stays, OUTSIDE or ABSENT.
+
+    Args:
+        offsets, earlier: of ``by_later``.
+        outside: bool [n], documents with a copy in another corpus, which counts as one pair away.
+        dumps: int64 [n]; only nodes of dumps up to ``last`` take part.
+        limit: pairs that may lie between a document and what represents it.
+    """
+    nodes = len(outside)
+    representative = np.full(nodes, ABSENT, np.int64)
+    distance = np.zeros(nodes, np.int32)
+    for node in range(nodes):
+        if dumps[node] > last:
+            continue
+        best, nearest = node, limit + 1
+        if outside[node]:
+            best, nearest = OUTSIDE, 1
+        for i in range(offsets[node], offsets[node + 1]):
+            other = earlier[i]
+            if representative[other] == ABSENT:
+                continue
+            away = distance[other] + 1
+            if away > limit:
+                continue
+            if away < nearest or (away == nearest and representative[other] < best):
+                best, nearest = representative[other], away
+        representative[node] = best
+        distance[node] = 0 if best == node else nearest
+    return representative
+
+
+@njit(nogil=True, cache=True)
+def removed_as_documents_come(representative, dumps, axis, minimum):
+    """Documents removed with each dump (int64 [axis]), where no later document changes what an earlier one is.
+
+    ``representative``: of ``represent``, for nodes of dump positions (int64 [n]) that never fall.
+    """
+    sizes = np.zeros(len(representative), np.int64)
+    removed = np.zeros(axis, np.int64)
+    for node in range(len(representative)):
+        top = representative[node]
+        if top == OUTSIDE:
+            removed[dumps[node]] += 1
+            continue
+        sizes[top] += 1
+        if sizes[top] == minimum:
+            removed[dumps[node]] += minimum - 1
+        elif sizes[top] > minimum:
+            removed[dumps[node]] += 1
+    return removed

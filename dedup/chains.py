@@ -1,0 +1,78 @@
+"""Representatives: who stays for whom when only so many pairs may lie between a removed document and its copy.
+
+A component is transitive: A like B and B like C removes C for A, which it may not resemble. With ``max_chain`` = k a
+document is removed only for a copy at most k accepted pairs away. Documents are taken in the order of preference; each
+joins the nearest representative that its pairs with documents before it lead to, and where none is within k it stays
+and represents others. With k = 1 everything removed resembles the very document that stays for it.
+
+Under ``earliest`` what becomes of a document depends on earlier ones alone. So adding dumps changes nothing of what was
+decided, and the curve of all prefixes takes one pass.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dedup import chain_kernels
+from dedup.chain_kernels import OUTSIDE
+from dedup.pair_graph import PairGraph
+
+
+def preference(keep: str, nodes: int, scores: np.ndarray | None) -> np.ndarray | None:
+    """The nodes in the order in which a policy likes to keep them: int64 [nodes]; None for their own order."""
+    if keep == "earliest":
+        return None
+    if keep == "latest":
+        return np.arange(nodes)[::-1]
+    assert scores is not None
+    return np.argsort(-np.asarray(scores, np.float64), kind="stable")  # NaN, which no score beats, comes last
+
+
+def representatives(
+    graph: PairGraph,
+    order: np.ndarray | None,
+    max_chain: int,
+    outside: np.ndarray,
+    positions: np.ndarray | None = None,
+    last: int = 0,
+) -> np.ndarray:
+    """The node that stays for each node: itself, OUTSIDE for a copy in another corpus, or ABSENT.
+
+    Among copies at the same distance the preferred one stays for it, and one outside before all.
+
+    Args:
+        graph: of d nodes; order: see ``preference``.
+        max_chain: pairs that may lie between a removed document and its representative, at least 1.
+        outside: bool [d], documents with a copy in another corpus: one pair away from it.
+        positions, last: only nodes whose dump position (integers [d]) is at most ``last`` take part; all when None.
+
+    Returns:
+        int64 [d].
+    """
+    nodes = len(graph.keys)
+    positions = np.zeros(nodes, np.uint16) if positions is None else positions
+    if order is None:
+        grouped = chain_kernels.by_later(nodes, graph.earlier, graph.later)
+        return chain_kernels.represent(*grouped, outside, positions, last, max_chain)
+    rank = np.empty(nodes, np.int32)
+    rank[order] = np.arange(nodes, dtype=np.int32)
+    one, other = rank[graph.earlier], rank[graph.later]
+    grouped = chain_kernels.by_later(nodes, np.minimum(one, other), np.maximum(one, other))
+    ranked = chain_kernels.represent(*grouped, outside[order], positions[order], last, max_chain)
+    found = np.where(ranked >= 0, order[ranked], ranked)
+    representative = np.empty(nodes, np.int64)
+    representative[order] = found
+    return representative
+
+
+def removed_by_dump(representative: np.ndarray, positions: np.ndarray, axis: int, minimum: int) -> np.ndarray:
+    """Documents removed, at the dump position of what represents them: int64 [axis].
+
+    Args:
+        representative: int64 [d]; positions: integers [d] in [0, axis).
+        minimum: groups of fewer documents stay whole.
+    """
+    sizes = np.bincount(representative[representative >= 0], minlength=len(representative))
+    lost = np.where(sizes >= minimum, sizes - 1, 0)
+    stand_in = np.bincount(positions, weights=lost, minlength=axis).astype(np.int64)
+    return stand_in + np.bincount(positions[representative == OUTSIDE], minlength=axis)
