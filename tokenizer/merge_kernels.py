@@ -1,14 +1,9 @@
 # mypy: allow-untyped-defs
-"""The merge loop of BPE training over distinct pieces.
-
-All pieces lie behind each other in one symbol array with a wall (extent 0) before, between and after them. A token
-that covers several positions has its symbol and its extent at the first of them and its extent again at the last, so
-both neighbours are one step away. ``pair_at[p]`` is the index of the pair that starts at ``p``, or -1; it makes a stale
-entry of a position list recognisable, and the total of a neighbouring pair reachable without hashing.
+"""The merge loop of BPE training over the layout and the pairs of ``pair_kernels``.
 
 Every pair is born in exactly one step (when the younger of its two tokens is), so its list of positions is written
-once, in ascending order, into one flat array. Totals only fall after that, so a heap whose entries are refreshed when
-they come up finds the true maximum.
+once, in ascending order. Totals only fall after that, so a heap whose entries are refreshed when they come up finds the
+true maximum.
 """
 
 from __future__ import annotations
@@ -18,93 +13,42 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from tokenizer.pair_kernels import WALL, enter_pair, find_pair
 
-class State(NamedTuple):
-    """Everything the loop needs; the arrays of pairs and the heap grow, so each call returns a new one."""
-
-    symbol: np.ndarray  # int32 [positions], token id at a token's first position
-    extent: np.ndarray  # int32 [positions], its length at its first and last position; 0 at walls
-    pair_at: np.ndarray  # int32 [positions]
-    piece_of: np.ndarray  # int32 [positions]
-    piece_counts: np.ndarray  # int64 [pieces]
-    left: np.ndarray  # int32 [pairs], first token
-    right: np.ndarray  # int32 [pairs], second token
-    total: np.ndarray  # int64 [pairs], occurrences in the corpus now
-    list_start: np.ndarray  # int64 [pairs]
-    list_length: np.ndarray  # int64 [pairs]
-    positions: np.ndarray  # int64 [list entries], ascending within each pair
-    heap_count: np.ndarray  # int64 [heap], the count when the entry was last refreshed
-    heap_key: np.ndarray  # uint64 [heap], left << 32 | right
-    heap_pair: np.ndarray  # int32 [heap]
-    pairs: int
-    entries: int
-    heap_size: int
+# Why ``merge_steps`` came back: it did what was asked; no watched pair reaches the threshold; no room for the pairs,
+# or for the positions, that the next step may bring.
+DONE, NO_PAIRS, PAIRS_FULL, POSITIONS_FULL = range(4)
+# Slots of ``sizes_in_use``.
+PAIRS, POSITIONS, HEAP = range(3)
+# Columns of ``neighbours``, one cache line a token: the weight of the pairs with it that a step takes away on the left
+# and on the right, the weight and the number of those it makes, and the new pairs themselves.
+_LOST_LEFT, _LOST_RIGHT, _LEFT, _RIGHT, _LEFT_LENGTH, _RIGHT_LENGTH, _LEFT_PAIR, _RIGHT_PAIR = range(8)
+NEIGHBOUR_COLUMNS = 8
 
 
-@njit(nogil=True, cache=True)
-def lay_out(data, offsets, byte_ids):
-    """Spreads pieces (``data`` uint8, ``offsets`` int64) into ``symbol``, ``extent`` and ``piece_of`` with walls."""
-    pieces = len(offsets) - 1
-    size = offsets[pieces] - offsets[0] + pieces + 1
-    symbol = np.full(size, -1, np.int32)
-    extent = np.zeros(size, np.int32)
-    piece_of = np.zeros(size, np.int32)
-    position = 1
-    for piece in range(pieces):
-        for i in range(offsets[piece], offsets[piece + 1]):
-            symbol[position] = byte_ids[data[i]]
-            extent[position] = 1
-            piece_of[position] = piece
-            position += 1
-        position += 1
-    return symbol, extent, piece_of
+class Heap(NamedTuple):
+    """Watched pairs by total, of equals the smallest ids first; four children a node."""
+
+    count: np.ndarray  # int64, the total when the entry was last refreshed
+    key: np.ndarray  # uint64, left << 32 | right
+    pair: np.ndarray  # int32
 
 
-@njit(nogil=True, cache=True)
-def first_pairs(symbol, extent, piece_of, piece_counts):
-    """Counts the pairs of bytes and lists their positions: the state before the first merge."""
-    size = len(symbol)
-    counts = np.zeros(65536, np.int64)
-    lengths = np.zeros(65536, np.int64)
-    for p in range(1, size - 1):
-        if extent[p] and extent[p + 1]:
-            key = symbol[p] << 8 | symbol[p + 1]
-            counts[key] += piece_counts[piece_of[p]]
-            lengths[key] += 1
-    index = np.full(65536, -1, np.int32)
-    pairs = 0
-    for key in range(65536):
-        if lengths[key]:
-            index[key] = pairs
-            pairs += 1
-    left = np.empty(pairs, np.int32)
-    right = np.empty(pairs, np.int32)
-    count = np.empty(pairs, np.int64)
-    list_start = np.empty(pairs, np.int64)
-    list_length = np.zeros(pairs, np.int64)
-    entries = 0
-    for key in range(65536):
-        pair = index[key]
-        if pair >= 0:
-            left[pair] = key >> 8
-            right[pair] = key & 255
-            count[pair] = counts[key]
-            list_start[pair] = entries
-            entries += lengths[key]
-    positions = np.empty(entries, np.int64)
-    pair_at = np.full(size, -1, np.int32)
-    for p in range(1, size - 1):
-        if extent[p] and extent[p + 1]:
-            pair = index[symbol[p] << 8 | symbol[p + 1]]
-            pair_at[p] = pair
-            positions[list_start[pair] + list_length[pair]] = p
-            list_length[pair] += 1
-    return pair_at, left, right, count, list_start, list_length, positions
+class Scratch(NamedTuple):
+    """What a step needs and leaves as it found it."""
+
+    neighbours: np.ndarray  # int64 [vocabulary, NEIGHBOUR_COLUMNS], zeros
+    touched: np.ndarray  # int32 [4, vocabulary]
 
 
 @njit(inline="always")
 def _before(count, key, other_count, other_key):
     return count > other_count or (count == other_count and key < other_key)
+
+
+@njit(inline="always")
+def _key(left, right):
+    return np.uint64(left) << np.uint64(32) | np.uint64(right)
 
 
 @njit(nogil=True, cache=True)
@@ -150,187 +94,250 @@ def _sift_down(heap_count, heap_key, heap_pair, size, slot):
 
 
 @njit(nogil=True, cache=True)
-def first_heap(left, right, count):
-    """A heap over the first pairs: counts descending, then token ids ascending."""
-    size = len(count)
-    heap_count = count.copy()
-    heap_key = np.empty(size, np.uint64)
-    heap_pair = np.arange(size).astype(np.int32)
+def fill_heap(left, right, total, heap_count, heap_key, heap_pair, size):
+    """Makes a heap of the first ``size`` pairs."""
     for pair in range(size):
-        heap_key[pair] = np.uint64(left[pair]) << np.uint64(32) | np.uint64(right[pair])
+        heap_count[pair] = total[pair]
+        heap_key[pair] = _key(left[pair], right[pair])
+        heap_pair[pair] = pair
     for slot in range((size - 2) // 4, -1, -1):
         _sift_down(heap_count, heap_key, heap_pair, size, slot)
-    return heap_count, heap_key, heap_pair
 
 
 @njit(inline="always")
-def _grown(array, used, capacity):
-    out = np.empty(capacity, array.dtype)
-    out[:used] = array[:used]
-    return out
+def _drop_top(heap_count, heap_key, heap_pair, size):
+    size -= 1
+    heap_count[0] = heap_count[size]
+    heap_key[0] = heap_key[size]
+    heap_pair[0] = heap_pair[size]
+    if size:
+        _sift_down(heap_count, heap_key, heap_pair, size, 0)
+    return size
+
+
+@njit(inline="always")
+def _settle(heap_count, heap_key, heap_pair, size, total, threshold):
+    """Refreshes the top until it is true; returns the size, 0 when no pair reaches the threshold."""
+    while size:
+        now = total[heap_pair[0]]
+        if now < threshold:
+            size = _drop_top(heap_count, heap_key, heap_pair, size)
+        elif now != heap_count[0]:
+            heap_count[0] = now
+            _sift_down(heap_count, heap_key, heap_pair, size, 0)
+        else:
+            break
+    return size
 
 
 @njit(nogil=True, cache=True)
-def merge_steps(state, steps, next_token, minimum_count, merged, merged_counts, done, left_slot, right_slot):
-    """Performs up to ``steps`` merges.
+def next_pair(pairs, heap, in_use, threshold):
+    """The pair that would be merged next, or -1."""
+    in_use[HEAP] = _settle(heap.count, heap.key, heap.pair, in_use[HEAP], pairs.total, threshold)
+    return np.int64(heap.pair[0]) if in_use[HEAP] else np.int64(-1)
+
+
+@njit(nogil=True, cache=True)
+def drop_next(heap, in_use):
+    """Takes the next pair out of the heap: it will not be merged."""
+    in_use[HEAP] = _drop_top(heap.count, heap.key, heap.pair, in_use[HEAP])
+
+
+@njit(inline="always")
+def _range_of(range_end, i, cell):
+    """The range of a cell that does not lie before range ``i``."""
+    if cell < range_end[i]:
+        return i
+    step = 1
+    while i + step < len(range_end) and range_end[i + step] <= cell:
+        i += step
+        step <<= 1
+    high = min(i + step, len(range_end) - 1)
+    low = i + 1
+    while low < high:
+        middle = (low + high) >> 1
+        if range_end[middle] <= cell:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(inline="always")
+def _token_before(symbols, cell):
+    """The token that ends before a token's first cell, or WALL."""
+    value = np.int64(symbols[cell - 1])
+    return value if value >= WALL else -value - 2
+
+
+@njit(nogil=True, cache=True)
+def merge_steps(
+    layout, pairs, positions, heap, scratch, in_use, threshold, longest, merged, merged_counts, done, limit
+):
+    """Merges the next pairs, in place, until ``merged`` has ``limit`` rows or something is missing.
 
     Args:
-        state: where the training stands; its position arrays are changed in place.
-        steps: at most this many merges.
-        next_token: id of the first new token.
-        minimum_count: pairs that occur less often are not merged.
-        merged: int32 [vocabulary, 2], receives the merged pairs from row ``done`` on.
-        merged_counts: int64 [vocabulary], receives their counts.
-        left_slot, right_slot: int32 [vocabulary], scratch, all -1.
+        layout, pairs, positions, heap: where the training stands; ``in_use`` int64 [3] tells how much of them is used.
+        scratch: see ``Scratch``.
+        threshold: pairs that occur less often are not watched.
+        longest: bytes of the longest token.
+        merged: int32 [merges, 2], receives the merged pairs from row ``done`` on; row i makes token 256 + i.
+        merged_counts: int64 [merges], receives their counts.
 
     Returns:
-        The new state and the number of merges done; fewer than ``steps`` only when no pair is left.
+        The rows of ``merged`` now, and one of DONE, NO_PAIRS, PAIRS_FULL and POSITIONS_FULL.
     """
-    symbol = state.symbol
-    extent = state.extent
-    pair_at = state.pair_at
-    piece_of = state.piece_of
-    piece_counts = state.piece_counts
-    left = state.left
-    right = state.right
-    total = state.total
-    list_start = state.list_start
-    list_length = state.list_length
-    positions = state.positions
-    heap_count = state.heap_count
-    heap_key = state.heap_key
-    heap_pair = state.heap_pair
-    pairs = state.pairs
-    entries = state.entries
-    heap_size = state.heap_size
-    event_pair = np.empty(1024, np.int32)
-    event_position = np.empty(1024, np.int64)
-    finished = 0
-    while finished < steps and heap_size > 0:
-        pair = heap_pair[0]
-        now = total[pair]
-        if now != heap_count[0] and now > 0:
-            heap_count[0] = now
-            _sift_down(heap_count, heap_key, heap_pair, heap_size, 0)
-            continue
-        if now > 0 and now < minimum_count:
+    symbols, spans, sizes, range_end, range_count = layout
+    left, right, total, list_start, list_length, slots = pairs
+    heap_count, heap_key, heap_pair = heap
+    neighbours, touched = scratch
+    size = in_use[PAIRS]
+    entries = in_use[POSITIONS]
+    heap_size = in_use[HEAP]
+    status = DONE
+    while done < limit:
+        heap_size = _settle(heap_count, heap_key, heap_pair, heap_size, total, threshold)
+        if heap_size == 0:
+            status = NO_PAIRS
             break
-        heap_size -= 1
-        heap_count[0] = heap_count[heap_size]
-        heap_key[0] = heap_key[heap_size]
-        heap_pair[0] = heap_pair[heap_size]
-        if heap_size:
-            _sift_down(heap_count, heap_key, heap_pair, heap_size, 0)
-        if now <= 0:
-            continue
-        token = np.int32(next_token + finished)
-        merged[done + finished, 0] = left[pair]
-        merged[done + finished, 1] = right[pair]
-        merged_counts[done + finished] = now
-        finished += 1
-        total[pair] = 0
-        # Room for the worst case: two new pairs and two list entries an occurrence.
+        pair = heap_pair[0]
         occurrences = list_length[pair]
-        if len(event_pair) < 2 * occurrences:
-            event_pair = np.empty(2 * occurrences, np.int32)
-            event_position = np.empty(2 * occurrences, np.int64)
-        if len(positions) < entries + 2 * occurrences:
-            positions = _grown(positions, entries, entries + 2 * occurrences + len(positions) // 2)
-        if len(left) < pairs + 2 * occurrences:
-            capacity = pairs + 2 * occurrences + len(left) // 2
-            left = _grown(left, pairs, capacity)
-            right = _grown(right, pairs, capacity)
-            total = _grown(total, pairs, capacity)
-            list_start = _grown(list_start, pairs, capacity)
-            list_length = _grown(list_length, pairs, capacity)
-        events = 0
-        first_new = pairs
-        for entry in range(list_start[pair], list_start[pair] + occurrences):
-            p = positions[entry]
-            if pair_at[p] != pair:
+        if entries + 2 * occurrences > len(positions):
+            status = POSITIONS_FULL
+            break
+        if size + 2 * min(occurrences, done + 257) > len(left):
+            status = PAIRS_FULL
+            break
+        heap_size = _drop_top(heap_count, heap_key, heap_pair, heap_size)
+        first = np.int64(left[pair])
+        second = np.int64(right[pair])
+        token = np.int64(256 + done)
+        span = np.int64(spans[first]) + spans[second]
+        spans[token] = span
+        sizes[token] = sizes[first] + sizes[second]
+        merged[done, 0] = first
+        merged[done, 1] = second
+        merged_counts[done] = total[pair]
+        done += 1
+        begin = list_start[pair]
+        kept = begin
+        lost_left = 0
+        lost_right = 0
+        new_left = 0
+        new_right = 0
+        where = 0
+        # What stands behind an occurrence is known for good when the next occurrence is seen not to start there.
+        waiting = np.int64(WALL)
+        waiting_at = np.int64(-1)
+        waiting_weight = np.int64(0)
+        for entry in range(begin, begin + occurrences):
+            cell = np.int64(positions[entry])
+            middle = cell + spans[first]
+            if symbols[cell] != first or symbols[middle] != second:
                 continue
-            q = p + extent[p]
-            r = q + extent[q]
-            before = p - extent[p - 1]
-            weight = piece_counts[piece_of[p]]
-            if before != p:
-                total[pair_at[before]] -= weight
-            if extent[r]:
-                total[pair_at[q]] -= weight
-            pair_at[q] = -1
-            symbol[p] = token
-            extent[p] = r - p
-            extent[r - 1] = r - p
-            if before != p:
-                neighbour = symbol[before]
-                new = left_slot[neighbour]
-                if new < 0:
-                    new = np.int32(pairs)
-                    left_slot[neighbour] = new
-                    left[new] = neighbour
-                    right[new] = token
-                    total[new] = 0
-                    list_length[new] = 0
-                    pairs += 1
-                total[new] += weight
-                pair_at[before] = new
-                event_pair[events] = new
-                event_position[events] = before
-                events += 1
-            pair_at[p] = -1
-            if extent[r]:
-                neighbour = symbol[r]
-                new = right_slot[neighbour]
-                if new < 0:
-                    new = np.int32(pairs)
-                    right_slot[neighbour] = new
-                    left[new] = token
-                    right[new] = neighbour
-                    total[new] = 0
-                    list_length[new] = 0
-                    pairs += 1
-                total[new] += weight
-                pair_at[p] = new
-                event_pair[events] = new
-                event_position[events] = p
-                events += 1
-        # Group the new occurrences by pair; those that a later occurrence of the same step replaced are dropped.
-        kept = 0
-        for event in range(events):
-            new = event_pair[event]
-            if pair_at[event_position[event]] == new:
-                event_pair[kept] = new
-                event_position[kept] = event_position[event]
-                list_length[new] += 1
-                kept += 1
-        for new in range(first_new, pairs):
-            list_start[new] = entries
-            entries += list_length[new]
-            list_length[new] = 0
-        for event in range(kept):
-            new = event_pair[event]
-            positions[list_start[new] + list_length[new]] = event_position[event]
-            list_length[new] += 1
-        if len(heap_count) < heap_size + pairs - first_new:
-            capacity = 2 * (heap_size + pairs - first_new)
-            heap_count = _grown(heap_count, heap_size, capacity)
-            heap_key = _grown(heap_key, heap_size, capacity)
-            heap_pair = _grown(heap_pair, heap_size, capacity)
-        for new in range(first_new, pairs):
-            if right[new] == token:
-                left_slot[left[new]] = -1
-            if left[new] == token:
-                right_slot[right[new]] = -1
-            if total[new] > 0:
-                heap_count[heap_size] = total[new]
-                heap_key[heap_size] = np.uint64(left[new]) << np.uint64(32) | np.uint64(right[new])
-                heap_pair[heap_size] = new
+            end = cell + span
+            where = _range_of(range_end, where, cell)
+            weight = range_count[where]
+            before = _token_before(symbols, cell)
+            behind = np.int64(symbols[end])
+            if before != WALL:
+                if before != token:
+                    if neighbours[before, _LOST_LEFT] == 0:
+                        touched[0, lost_left] = before
+                        lost_left += 1
+                    neighbours[before, _LOST_LEFT] += weight
+                if neighbours[before, _LEFT] == 0:
+                    touched[2, new_left] = before
+                    new_left += 1
+                neighbours[before, _LEFT] += weight
+                neighbours[before, _LEFT_LENGTH] += 1
+            if waiting != WALL and waiting_at != cell:
+                if neighbours[waiting, _RIGHT] == 0:
+                    touched[3, new_right] = waiting
+                    new_right += 1
+                neighbours[waiting, _RIGHT] += waiting_weight
+                neighbours[waiting, _RIGHT_LENGTH] += 1
+            if behind != WALL:
+                if neighbours[behind, _LOST_RIGHT] == 0:
+                    touched[1, lost_right] = behind
+                    lost_right += 1
+                neighbours[behind, _LOST_RIGHT] += weight
+            waiting = behind
+            waiting_at = end
+            waiting_weight = weight
+            symbols[middle] = WALL
+            symbols[cell] = token
+            symbols[end - 1] = -token - 2
+            positions[kept] = cell
+            kept += 1
+        if waiting != WALL:
+            if neighbours[waiting, _RIGHT] == 0:
+                touched[3, new_right] = waiting
+                new_right += 1
+            neighbours[waiting, _RIGHT] += waiting_weight
+            neighbours[waiting, _RIGHT_LENGTH] += 1
+
+        for i in range(lost_left):
+            other = touched[0, i]
+            gone = find_pair(left, right, slots, other, first)
+            if gone >= 0:
+                total[gone] -= neighbours[other, _LOST_LEFT]
+            neighbours[other, _LOST_LEFT] = 0
+        for i in range(lost_right):
+            other = touched[1, i]
+            gone = find_pair(left, right, slots, second, other)
+            if gone >= 0:
+                total[gone] -= neighbours[other, _LOST_RIGHT]
+            neighbours[other, _LOST_RIGHT] = 0
+        total[pair] = 0
+
+        born = size
+        for side in range(2):
+            for i in range(new_right if side else new_left):
+                other = np.int64(touched[2 + side, i])
+                weight = neighbours[other, _LEFT + side]
+                length = neighbours[other, _LEFT_LENGTH + side]
+                neighbours[other, _LEFT + side] = 0
+                neighbours[other, _LEFT_LENGTH + side] = 0
+                if weight < threshold or np.int64(sizes[token]) + sizes[other] > longest:
+                    continue
+                new_first = token if side else other
+                new_second = other if side else token
+                left[size] = new_first
+                right[size] = new_second
+                total[size] = weight
+                list_start[size] = entries
+                list_length[size] = 0
+                entries += length
+                enter_pair(slots, new_first, new_second, size)
+                neighbours[other, _LEFT_PAIR + side] = size + 1
+                heap_count[heap_size] = weight
+                heap_key[heap_size] = _key(new_first, new_second)
+                heap_pair[heap_size] = size
                 _sift_up(heap_count, heap_key, heap_pair, heap_size)
                 heap_size += 1
-    return (
-        State(
-            symbol, extent, pair_at, piece_of, piece_counts, left, right, total, list_start, list_length, positions,
-            heap_count, heap_key, heap_pair, pairs, entries, heap_size,
-        ),
-        finished,
-    )  # fmt: skip
+                size += 1
+        if size == born:
+            continue
+        for entry in range(begin, kept):
+            cell = np.int64(positions[entry])
+            before = _token_before(symbols, cell)
+            behind = np.int64(symbols[cell + span])
+            if before != WALL:
+                new = neighbours[before, _LEFT_PAIR] - 1
+                if new >= 0:
+                    positions[list_start[new] + list_length[new]] = cell - spans[before]
+                    list_length[new] += 1
+            if behind != WALL and behind != token:
+                new = neighbours[behind, _RIGHT_PAIR] - 1
+                if new >= 0:
+                    positions[list_start[new] + list_length[new]] = cell
+                    list_length[new] += 1
+        for new in range(born, size):
+            other = right[new] if left[new] == token else left[new]
+            neighbours[other, _LEFT_PAIR] = 0
+            neighbours[other, _RIGHT_PAIR] = 0
+    in_use[PAIRS] = size
+    in_use[POSITIONS] = entries
+    in_use[HEAP] = heap_size
+    return done, status

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from text.arrow_buffers import text_buffers
-from tokenizer.merge_kernels import State, first_heap, first_pairs, lay_out, merge_steps
+from tokenizer.training import LARGEST, CountBatches, Training, laid_out, replay
 
 
 def _byte_order() -> np.ndarray:
@@ -52,13 +51,20 @@ class Merges:
         return tokens
 
 
+NO_MERGES = Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))
+
+
 def train(
-    counts: pa.Table,
+    counts: pa.Table | CountBatches,
     vocabulary_size: int,
     progress: Callable[[int, int], None] | None = None,
     *,
     minimum_count: int = 1,
+    longest: int | None = None,
+    may_make: Callable[[bytes], bool] | None = None,
+    base: Merges = NO_MERGES,
     strict: bool = False,
+    checkpoint: Callable[[Merges], None] | None = None,
 ) -> Merges:
     """Learns merges until the vocabulary has ``vocabulary_size`` tokens or no pair is left.
 
@@ -67,52 +73,68 @@ def train(
         vocabulary_size: regular tokens, the 256 bytes included.
         progress: called with (tokens so far, tokens asked for) a few hundred times.
         minimum_count: pairs that occur less often are not merged.
+        longest: bytes of the longest token that is made; ``tokenizers``' ``max_token_length`` n is n - 1 here.
+        may_make: whether a token with these bytes may be made; asked before each merge, which then costs some 20 µs.
+        base: merges to begin with, whatever their counts; further ones are learned on top.
         strict: refuse a text too small for its vocabulary instead of returning fewer merges.
+        checkpoint: given the merges so far now and then; as ``base`` of a later call with the same counts they lead to
+            the same end.
 
     Returns:
         The merges: ``vocabulary_size - 256`` of them, fewer when the text has no more pairs.
 
     Raises:
-        ValueError: ``vocabulary_size`` below 256, a piece's count below 0, or too little text with ``strict``.
+        ValueError: ``vocabulary_size`` below that of ``base`` or 256, a piece's count below 0, counts that add up to
+            more than int64 holds, or too little text with ``strict``.
     """
     if vocabulary_size < 256:
         raise ValueError(f"vocabulary {vocabulary_size} is below 256: every byte needs a token of its own")
-    wanted = vocabulary_size - 256
-    data, offsets = text_buffers(counts["piece"].cast(pa.large_binary()).combine_chunks().view(pa.large_string()))
-    piece_counts = np.ascontiguousarray(counts["count"].to_numpy(), np.int64)
-    if len(piece_counts) and piece_counts.min() < 0:
-        raise ValueError(f"count {piece_counts.min()} of a piece is negative: count the documents again")
-    merged = np.empty((wanted, 2), np.int32)
-    merged_counts = np.empty(wanted, np.int64)
-    slots = np.full((2, vocabulary_size), -1, np.int32)
-    state = _first_state(data, offsets, piece_counts)
-    done = 0
-    chunk = max(64, wanted // 400)
-    while done < wanted:
-        steps = min(chunk, wanted - done)
-        state, finished = merge_steps(
-            state, steps, 256 + done, minimum_count, merged, merged_counts, done, slots[0], slots[1]
-        )
-        done += finished
-        if progress is not None:
-            progress(256 + done, vocabulary_size)
-        if finished < steps:
-            break
-    if strict and done < wanted:
+    if vocabulary_size < base.vocabulary_size:
         raise ValueError(
-            f"vocabulary {vocabulary_size} is more than this text holds: it has pairs for {256 + done} tokens; "
-            "give more text or ask for fewer"
+            f"vocabulary {vocabulary_size} is below the {base.vocabulary_size} tokens to begin with: ask for more"
         )
-    return Merges(merged[:done].copy(), merged_counts[:done].copy())
-
-
-def _first_state(data: np.ndarray, offsets: np.ndarray, piece_counts: np.ndarray) -> State:
-    symbol, extent, piece_of = lay_out(data, offsets, ID_OF_BYTE)
-    pair_at, left, right, count, list_start, list_length, positions = first_pairs(
-        symbol, extent, piece_of, piece_counts
+    tokens = base.tokens()
+    if may_make is not None or not _proper(base, tokens):
+        may_make = _may_make(set(tokens), may_make)
+    training = Training(
+        counts, vocabulary_size - 256, max(minimum_count, 1), longest or LARGEST, (base.pairs, base.counts), ID_OF_BYTE
     )
-    heap_count, heap_key, heap_pair = first_heap(left, right, count)
-    return State(
-        symbol, extent, pair_at, piece_of, piece_counts, left, right, count, list_start, list_length, positions,
-        heap_count, heap_key, heap_pair, len(left), len(positions), len(heap_count),
-    )  # fmt: skip
+
+    def may_join(left: int, right: int) -> bool:
+        for known in training.merged[len(tokens) - 256 : training.done].tolist():
+            tokens.append(tokens[known[0]] + tokens[known[1]])
+        assert may_make is not None
+        return may_make(tokens[left] + tokens[right])
+
+    chunk = max(64, (vocabulary_size - base.vocabulary_size) // 400)
+    more = True
+    while more and training.done < len(training.merged):
+        limit = min(training.done + chunk, len(training.merged))
+        more = training.advance(limit, None if may_make is None else may_join)
+        if progress is not None:
+            progress(256 + training.done, vocabulary_size)
+        if checkpoint is not None:
+            checkpoint(Merges(training.merged[: training.done], training.merged_counts[: training.done]))
+    learned = Merges(training.merged[: training.done].copy(), training.merged_counts[: training.done].copy())
+    if strict and learned.vocabulary_size < vocabulary_size:
+        raise ValueError(
+            f"vocabulary {vocabulary_size} is more than this text holds: it has pairs for {learned.vocabulary_size} "
+            "tokens; give more text or ask for fewer"
+        )
+    return learned
+
+
+def _proper(merges: Merges, tokens: list[bytes]) -> bool:
+    """Whether every token encodes to itself, as all do that were learned; then no merge can make one of them again."""
+    if not len(merges.pairs):
+        return True
+    pieces = pa.table([pa.array(tokens, pa.large_binary()), pa.array([1] * len(tokens))], ["piece", "count"])
+    symbols, _, _, _ = laid_out(pieces, ID_OF_BYTE, np.int32)
+    replay(symbols, np.array([len(token) for token in tokens], np.int32), merges.pairs)
+    starts = 1 + np.cumsum([0, *(len(token) + 1 for token in tokens[256:-1])])
+    return bool((symbols[starts] == np.arange(256, len(tokens))).all())
+
+
+def _may_make(tokens: set[bytes], also: Callable[[bytes], bool] | None) -> Callable[[bytes], bool]:
+    """Refuses tokens that are there already."""
+    return lambda token: token not in tokens and (also is None or also(token))
