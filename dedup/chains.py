@@ -52,13 +52,13 @@ def representatives(
     nodes = len(graph.keys)
     positions = np.zeros(nodes, np.uint16) if positions is None else positions
     if order is None:
-        grouped = chain_kernels.by_later(nodes, graph.earlier, graph.later)
-        return chain_kernels.represent(*grouped, outside, positions, last, max_chain)
+        offsets, earlier = chain_kernels.by_later(nodes, graph.earlier, graph.later)
+        return chain_kernels.represent(offsets, earlier, outside, positions, last, max_chain)
     rank = np.empty(nodes, np.int32)
     rank[order] = np.arange(nodes, dtype=np.int32)
     one, other = rank[graph.earlier], rank[graph.later]
-    grouped = chain_kernels.by_later(nodes, np.minimum(one, other), np.maximum(one, other))
-    ranked = chain_kernels.represent(*grouped, outside[order], positions[order], last, max_chain)
+    offsets, earlier = chain_kernels.by_later(nodes, np.minimum(one, other), np.maximum(one, other))
+    ranked = chain_kernels.represent(offsets, earlier, outside[order], positions[order], last, max_chain)
     found = np.where(ranked >= 0, order[ranked], ranked)
     representative = np.empty(nodes, np.int64)
     representative[order] = found

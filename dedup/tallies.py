@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -122,7 +122,7 @@ def add(tallies: Iterable[Tally], dumps: int) -> Tally:
 
 
 def _total(arrays: list[np.ndarray], *shape: int) -> np.ndarray:
-    return np.sum(arrays, axis=0, dtype=np.int64) if arrays else np.zeros(shape, np.int64)
+    return np.asarray(np.sum(arrays, axis=0), np.int64) if arrays else np.zeros(shape, np.int64)
 
 
 def _attributes(documents: Documents | None, keys: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -166,3 +166,17 @@ def _spared(
     unbound = Policy(policy.keep, None, policy.min_cluster_size)
     without = decide(groups(graph, unbound, scores, outside), graph.keys, unbound)
     return int(decided.kept.sum()) - int(without.kept.sum())
+
+
+def to_json(tally: Tally) -> dict[str, Any]:
+    """A tally as JSON."""
+    value = tally._asdict()
+    plain = {name: each.tolist() if isinstance(each, np.ndarray) else each for name, each in value.items()}
+    return plain | {"sizes": sorted(tally.sizes.items())}
+
+
+def from_json(value: dict[str, Any]) -> Tally:
+    """What ``to_json`` was given."""
+    arrays = ("removed", "removed_alone", "reversed_removed", "reversed_alone", "overlap")
+    found: dict[str, Any] = {name: np.array(each, np.int64) if name in arrays else each for name, each in value.items()}
+    return Tally(**found | {"sizes": dict(value["sizes"])})

@@ -390,6 +390,15 @@ class CorpusConfig(Section):
         self._shares_have_documents()
         return self
 
+    @model_validator(mode="after")
+    def _quality_can_be_scored(self) -> CorpusConfig:
+        if self.dedup.keep == "best-quality" and self.filter.quality is None:
+            raise ValueError(
+                "dedup.keep: best-quality goes by the scores of filter.quality, which names no model: "
+                "set filter.quality.model, or another dedup.keep"
+            )
+        return self
+
     def _shares_have_documents(self) -> None:
         """Refuses shares by language that the filter is certain to leave without a document."""
         keep, shares = self.filter.language.keep, self.mix.languages

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -52,6 +52,7 @@ class Job:
         summarise: the manifest's counts and details from all outcomes, in the order of the tasks, and files of the
             whole, such as an index. It may refuse the result.
         summary_settings: what only the summary depends on: a change does no task again.
+        before: jobs to run first, told one by one, for how many there are may only turn out as they finish.
         asked_for: whether the config asks for this job at all; where it does not, there is no trace of it.
     """
 
@@ -67,6 +68,7 @@ class Job:
         manifests.add_counts([outcome.counts for outcome in outcomes])
     )
     summary_settings: Callable[[CorpusConfig], dict[str, Any]] = lambda config: {}
+    before: Callable[[Corpus], Iterable[Job]] = lambda corpus: ()
     asked_for: Callable[[CorpusConfig], bool] = lambda config: True
 
 
@@ -133,6 +135,8 @@ def run(job: Job, corpus: Corpus) -> bool:
     state = state_of(job, corpus)
     if state.current:
         return False
+    for each in job.before(corpus):
+        run(each, corpus)
 
     # From here on the folder is in motion: only tasks that stay valid are remembered, in case this run is killed too.
     kept = [state.receipts[task.name].to_json() for task in state.tasks if task.name in state.receipts]

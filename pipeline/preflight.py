@@ -20,7 +20,8 @@ def check(config: CorpusConfig, stages: Sequence[str]) -> None:
     Raises:
         ConfigError: something is not there, or not what it should be; names the key.
     """
-    if "filter" in stages and config.filter.quality:
+    by_quality = "dedup" in stages and config.dedup.keep == "best-quality"
+    if ("filter" in stages or by_quality) and config.filter.quality:
         from filters.quality import QualityModel
 
         _check_local("filter.quality.model", config.filter.quality.model)

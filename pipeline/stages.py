@@ -23,6 +23,7 @@ from pipeline.jobs import (
     ingest,
     match,
     mix,
+    score,
     select,
     sign,
     train_tokenizer,
@@ -30,7 +31,7 @@ from pipeline.jobs import (
 
 JOBS: dict[str, tuple[Job, ...]] = {
     "ingest": (ingest.JOB,),
-    "dedup": (sign.JOB, match.JOB, cluster.JOB, hash_paragraphs.JOB, drop_paragraphs.JOB),
+    "dedup": (sign.JOB, match.JOB, score.JOB, cluster.JOB, hash_paragraphs.JOB, drop_paragraphs.JOB),
     "filter": (annotate.JOB, select.JOB),
     "mix": (mix.JOB,),
     "tokenizer": (count.JOB, train_tokenizer.JOB),

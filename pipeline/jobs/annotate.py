@@ -54,7 +54,7 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     models, quality = corpus.config.filter, None
     identifier = _identifier(models.language.model, settings["language_model"])
     if models.quality:
-        quality = _quality_model(models.quality.model, models.quality.label, settings["quality_model"][0])
+        quality = quality_model(models.quality.model, models.quality.label, settings["quality_model"][0])
     form = schema(bool(quality))
     languages: dict[str, dict[str, int]] = {}
     with write_part(corpus.path(f"annotations/{task.name}.parquet"), form) as (out, file):
@@ -84,7 +84,8 @@ def _identifier(path: str | None, content: str) -> LanguageIdentifier:
 
 
 @functools.lru_cache(maxsize=2)
-def _quality_model(path: str, label: str, content: str) -> QualityModel:
+def quality_model(path: str, label: str, content: str) -> QualityModel:
+    """The quality model of a config; ``content``: its checksum."""
     return QualityModel(path, label)
 
 

@@ -1,112 +1,231 @@
 """Pairs of copies → clusters: which document belongs to which, and which copy stays; and the dedup rates.
 
-The pairs of a corpus are few beside its documents (16 bytes each), so one worker unites them.
+    pair files ─▶ pairs by component ┬─▶ their documents, by part ─▶ length, score, copies outside ─┐
+                                     └───────────────────────────────────────────────────────────────┴▶ judge
+    judge ┬─▶ decisions by part ─▶ + documents without a pair ─▶ cluster files
+          └─▶ tallies ─▶ the rates
+
+One worker is one partition: pairs are few beside documents (17 bytes each). Where they are too many for it, rounds of
+shuffles find their components first (``join_rounds``), and every partition of whole components is judged the same way.
+Documents without a pair never travel.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from dedup import policies, rates
-from pipeline import progress
+from dedup import tallies
+from dedup.pair_graph import rows_among
+from dedup.policies import SCORED, Policy
+from dedup.tallies import Documents
+from pipeline import dedup_figures, manifests, progress
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
-from pipeline.job import Job, Task
-from pipeline.jobs.match import urls_of
+from pipeline.job import Job, Task, telling_errors
+from pipeline.jobs import join_rounds, score
 from pipeline.manifests import Outcome
+from pipeline.pairs import PairedDocuments, PartGroups, ReadPairs, join, split
 from pipeline.parts import read_whole, write_part
 
 SCHEMA = pa.schema(
     [("key", pa.uint64()), ("cluster", pa.uint64()), ("cluster_size", pa.uint32()), ("kept", pa.bool_())]
 )
-_LARGEST, _URLS = 20, 5
+RATES = "rates"  # a task of its own beside those of the parts
+_COLUMNS = (np.uint64, np.uint64, np.uint32, bool)
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
-    """What clusters depend on."""
-    return config.dedup.model_dump(include={"keep"})
+    """What clusters depend on. How components are found is not of it: every way gives the same."""
+    return config.dedup.model_dump(include={"keep", "max_chain", "min_cluster_size", "both_orders"})
 
 
 def plan(corpus: Corpus) -> list[Task]:
-    """One task for all: components know no parts."""
-    inputs = [
-        file for stage in ("signatures", "candidates") for r in corpus.receipts(stage) for file in r.outcome.files
-    ]
+    """One task a part and one for the rates; each depends on all pairs."""
+    stages = ["signatures", "candidates", *(["scores"] if score.asked_for(corpus.config) else [])]
+    files = [file.sha256 for stage in stages for r in corpus.receipts(stage) for file in r.outcome.files]
+    everything = {"inputs": manifests.fingerprint(files)}
     parts = [receipt.task for receipt in corpus.receipts("signatures")]
-    return [Task("clusters", {"parts": parts}, tuple(inputs))]
+    return [*(Task(part, everything) for part in parts), Task(RATES, everything)]
 
 
-def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
-    """Unites all pairs and writes one file beside each part."""
-    parts = task.arguments["parts"]
-    keys_by_part = [_column(corpus, f"signatures/{part}.parquet", "key") for part in parts]
-    keys = np.concatenate(keys_by_part) if keys_by_part else np.empty(0, np.uint64)
-    order = np.argsort(keys, kind="stable")  # a dump seen later may come earlier in the order of parts
-    left = np.concatenate([_column(corpus, f"candidates/{part}.parquet", "left") for part in parts])
-    right = np.concatenate([_column(corpus, f"candidates/{part}.parquet", "right") for part in parts])
-    found = policies.clusters(keys[order], left, right, settings["keep"])
-    ids, sizes, kept = (np.empty_like(column) for column in found)
-    for column, sorted_column in zip((ids, sizes, kept), found, strict=True):
-        column[order] = sorted_column
+def expand(pipeline: beam.Pipeline, tasks: list[Task], settings: dict[str, Any], corpus: Corpus) -> beam.PCollection:
+    """The picture above."""
+    parts = [receipt.task for receipt in corpus.receipts("signatures")]
+    groups = PartGroups(parts, corpus.dumps())
+    method, rounds = join_rounds.method(corpus), join_rounds.last_round(corpus)
+    policy = Policy(settings["keep"], settings["max_chain"], settings["min_cluster_size"])
+    dumps = np.unique([corpus.dumps().index(dedup_figures.dump_name(part)) for part in parts])
 
-    files = []
-    start = 0
-    for part, part_keys in zip(parts, keys_by_part, strict=True):
-        here = slice(start, start + len(part_keys))
-        start = here.stop
-        with write_part(corpus.path(f"clusters/{part}.parquet"), SCHEMA) as (out, file):
-            out.write(pa.record_batch([part_keys, ids[here], sizes[here], kept[here]], schema=SCHEMA))
-        files.append(corpus.stored(file))
-        progress.advance(len(part_keys))
-    kept_count = int(kept.sum())
-    counts = {
-        "documents": len(keys),
-        "clusters": len(np.unique(ids)),
-        "kept": kept_count,
-        "removed": len(keys) - kept_count,
-    }
-    return Outcome(counts, _rates(corpus, keys[order], left, right, found.cluster_id), tuple(files))
+    pairs = (
+        pipeline
+        | "Pair files" >> beam.Create([f"candidates/{part}.parquet" for part in parts])
+        | "Spread" >> beam.Reshuffle()
+        | "Pairs" >> beam.ParDo(ReadPairs(corpus))
+    )
+    if method.rounds:
+        pairs |= "Component" >> join_rounds.PairsByComponent(rounds, corpus)
+    attributes = pipeline | "No attributes" >> beam.Create([])
+    if policy.keep in SCORED or corpus.config.dedup.against:
+        attributes = (
+            pairs
+            | "Documents in pairs" >> beam.ParDo(PairedDocuments(groups))
+            | "Of a part" >> beam.GroupByKey()
+            | "Attributes" >> beam.ParDo(_Attributes(groups, policy, corpus))
+        )
+    judged = (
+        {"pairs": pairs, "documents": attributes}
+        | "Whole components" >> beam.CoGroupByKey()
+        | "Judge"
+        >> beam.ParDo(_Judge(groups, policy, dumps, settings["both_orders"])).with_outputs("tally", main="rows")
+    )
+
+    part_tasks = [(groups.of_part(task.name), task.name) for task in tasks if task.name != RATES]
+    files = (
+        {"decisions": judged.rows, "parts": pipeline | "Parts" >> beam.Create(part_tasks)}
+        | "By part" >> beam.CoGroupByKey()
+        | "Write" >> beam.ParDo(_Write(groups, corpus))
+    )
+    components = method._asdict() | {"method": "rounds" if method.rounds else "one worker"}
+    components["rounds"] = rounds if method.rounds else 0
+    rates_tasks = [(RATES, task.name) for task in tasks if task.name == RATES]
+    figures = (
+        {"tallies": judged.tally, "task": pipeline | "Rates" >> beam.Create(rates_tasks)}
+        | "All tallies" >> beam.CoGroupByKey()
+        | "Add up" >> beam.ParDo(_AddUp(len(dumps), components))
+    )
+    return (files, figures) | "Outcomes" >> beam.Flatten()
 
 
-def _rates(corpus: Corpus, keys: np.ndarray, left: np.ndarray, right: np.ndarray, ids: np.ndarray) -> dict[str, Any]:
-    dumps = corpus.dumps()
-    overlapping, overlap = rates.overlap(keys, ids)
-    largest = rates.largest_clusters(ids, _LARGEST)
-    members = {cluster: keys[ids == cluster][:_URLS].tolist() for cluster, _ in largest}
-    urls = urls_of(corpus, [key for some in members.values() for key in some])
-    return {
-        "curve": [
-            {
-                "dump": dumps[point.dump],
-                "dumps": together,
-                "documents": point.documents,
-                "removed": point.removed,
-                "share": point.share,
-                "alone_removed": point.removed_alone,
-                "alone_share": point.share_alone,
-            }
-            for together, point in enumerate(rates.curve(keys, left, right), 1)
-        ],
-        "overlap": {"dumps": [dumps[index] for index in overlapping.tolist()], "matrix": overlap.tolist()},
-        "sizes": [list(pair) for pair in zip(*(column.tolist() for column in rates.cluster_sizes(ids)), strict=True)],
-        "largest": [
-            {"cluster": str(cluster), "size": size, "urls": [urls[key] for key in members[cluster]]}
-            for cluster, size in largest
-        ],
-    }
+class _Attributes(beam.DoFn):
+    """The documents of a part group, from several partitions → (partition, (keys, scores, outside))."""
+
+    def __init__(self, groups: PartGroups, policy: Policy, corpus: Corpus):
+        self._groups, self._policy, self._corpus = groups, policy, corpus
+
+    def process(self, element: tuple[int, Iterable[tuple[int, np.ndarray]]]) -> Iterator[tuple[int, Any]]:
+        _, messages = element
+        columns = [(np.full(len(keys), partition), keys) for partition, keys in messages]
+        partitions, keys = join(columns, np.int64, np.uint64)
+        for part, rows in self._groups.by_part(keys).items():
+            distinct, again = np.unique(keys[rows], return_inverse=True)
+            with telling_errors():
+                scores = _scores(part, distinct, self._policy.keep, self._corpus)
+                outside = np.isin(distinct, _outside(part, self._corpus))
+            for partition, (some,) in split(partitions[rows], again):
+                some = np.unique(some)
+                yield partition, (distinct[some], scores[some], outside[some])
+
+
+def _scores(part: str, keys: np.ndarray, keep: str, corpus: Corpus) -> np.ndarray:
+    """What a policy goes by, of some documents of a part: float64 [m]; zeros for a policy that goes by keys."""
+    if keep not in SCORED:
+        return np.zeros(len(keys))
+    path, column = ("signatures", "text_bytes") if keep == "longest" else (score.JOB.folder, "score")
+    table = read_whole(corpus.path(f"{path}/{part}.parquet"), ["key", column])
+    return vector(table[column])[rows_among(vector(table["key"]), keys)].astype(np.float64)
+
+
+def _outside(part: str, corpus: Corpus) -> np.ndarray:
+    """Documents of a part that have a copy in another corpus: uint64 [m]."""
+    if not corpus.config.dedup.against:
+        return np.empty(0, np.uint64)
+    return np.unique(vector(read_whole(corpus.path(f"outside/{part}.parquet"), ["key"])["key"]))
+
+
+class _Judge(beam.DoFn):
+    """Whole components → (part group, decisions), and the tally of the partition."""
+
+    def __init__(self, groups: PartGroups, policy: Policy, dumps: np.ndarray, both_orders: bool):
+        self._groups, self._policy, self._dumps, self._both_orders = groups, policy, dumps, both_orders
+
+    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[Any]:
+        _, columns = element
+        documents = None
+        if attributes := list(columns["documents"]):
+            keys, scores, outside = join(attributes)
+            order = np.argsort(keys, kind="stable")
+            scored = scores[order] if self._policy.keep in SCORED else None
+            documents = Documents(keys[order], scored, outside[order])
+        left, right, orders = join(columns["pairs"], np.uint64, np.uint64, np.uint8)
+        keys, found, tally = tallies.judge(left, right, orders, self._policy, self._dumps, documents, self._both_orders)
+        yield from split(self._groups.of_keys(keys), keys, *found)
+        yield beam.pvalue.TaggedOutput("tally", (RATES, tally))
+
+
+class _Write(beam.DoFn):
+    """All decisions of a part group → the files of its parts, with the documents that stand in no pair."""
+
+    def __init__(self, groups: PartGroups, corpus: Corpus):
+        self._groups, self._corpus = groups, corpus
+
+    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, Outcome]]:
+        _, columns = element
+        decisions = join(columns["decisions"], *_COLUMNS)
+        of_part = self._groups.by_part(decisions[0])
+        for part in columns["parts"]:
+            rows = of_part.get(part, np.empty(0, np.int64))
+            with telling_errors():
+                yield part, self._write(part, *(column[rows] for column in decisions))
+            progress.advance(tasks=1)
+
+    def _write(self, part: str, decided: np.ndarray, *found: np.ndarray) -> Outcome:
+        table = read_whole(self._corpus.path(f"signatures/{part}.parquet"), ["key", "words", "text_bytes"])
+        keys = vector(table["key"])
+        in_pairs = rows_among(keys, decided)
+        outside = np.isin(keys, _outside(part, self._corpus))
+        outside_alone = outside.copy()
+        outside_alone[in_pairs] = False
+        columns = [keys.copy(), np.ones(len(keys), np.uint32), ~outside]
+        for column, values in zip(columns, found, strict=True):
+            column[in_pairs] = values
+        removed = ~columns[2]
+        with write_part(self._corpus.path(f"clusters/{part}.parquet"), SCHEMA) as (out, file):
+            out.write(pa.record_batch([keys, *columns], schema=SCHEMA))
+        progress.advance(len(keys))
+        counts = {
+            "documents": len(keys),
+            "removed": int(removed.sum()),
+            "removed_bytes": int(vector(table["text_bytes"])[removed].sum(dtype=np.int64)),
+            "removed_words": int(vector(table["words"])[removed].sum(dtype=np.int64)),
+            "outside_alone": int(outside_alone.sum()),
+        }
+        return Outcome(counts, {}, (self._corpus.stored(file),))
+
+
+class _AddUp(beam.DoFn):
+    """The tallies of all partitions → the outcome of the rates."""
+
+    def __init__(self, dumps: int, components: dict[str, Any]):
+        self._dumps, self._components = dumps, components
+
+    def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, Outcome]]:
+        _, groups = element
+        for name in groups["task"]:  # none where it was done in an earlier run
+            total = tallies.add(groups["tallies"], self._dumps)
+            yield name, Outcome({}, {"components": self._components, "tally": tallies.to_json(total)})
 
 
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
-    """The counts and rates of the one task."""
-    return Outcome(outcomes[0].counts, outcomes[0].details)
+    """The rates of the whole: what the components add up to, and the documents that stand in no pair."""
+    *parts, figures = outcomes
+    tally = tallies.from_json(figures.details["tally"])
+    total = manifests.add_counts([part.counts for part in parts])
+    names = [receipt.task for receipt in corpus.receipts("signatures")]
+    by_part = [(name, part.counts) for name, part in zip(names, parts, strict=True)]
+    found = dedup_figures.details(corpus, tally, total, by_part) if parts else {}
+    counts = {
+        "documents": total.get("documents", 0),
+        "clusters": total.get("documents", 0) - tally.documents + tally.clusters,
+        "kept": total.get("documents", 0) - total.get("removed", 0),
+        "removed": total.get("removed", 0),
+    }
+    return Outcome(counts, {"components": figures.details["components"]} | found)
 
 
-def _column(corpus: Corpus, path: str, name: str) -> np.ndarray:
-    return vector(read_whole(corpus.path(path), [name])[name])
-
-
-JOB = Job("cluster", "clusters", 1, settings_of, plan, work, summarise=summarise)
+JOB = Job("cluster", "clusters", 2, settings_of, plan, expand=expand, before=join_rounds.rounds, summarise=summarise)

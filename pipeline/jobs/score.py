@@ -1,0 +1,100 @@
+"""Texts of documents that stand in a pair → how good a quality model finds them, for ``dedup.keep: best-quality``.
+
+    pair files ─▶ their documents, by part ─▶ + texts ─▶ scores, one file beside each part
+
+Only where that policy asks for it; documents without a copy are not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from pipeline import manifests, progress, storage
+from pipeline.arrays import vector
+from pipeline.config import CorpusConfig, Quality
+from pipeline.corpus import Corpus
+from pipeline.job import Job, Task, telling_errors
+from pipeline.jobs.annotate import quality_model
+from pipeline.join import matching_rows
+from pipeline.manifests import Outcome
+from pipeline.pairs import PairedDocuments, PartGroups, ReadPairs
+from pipeline.parts import read_part, text_bytes, write_part
+
+SCHEMA = pa.schema([("key", pa.uint64()), ("score", pa.float32())])
+
+
+def asked_for(config: CorpusConfig) -> bool:
+    """Whether the copy that stays is chosen by quality."""
+    return config.dedup.keep == "best-quality"
+
+
+def quality_of(config: CorpusConfig) -> Quality:
+    """The model, which such a config names."""
+    assert config.filter.quality is not None
+    return config.filter.quality
+
+
+def settings_of(config: CorpusConfig) -> dict[str, Any]:
+    """What scores depend on: the model, by content."""
+    quality = quality_of(config)
+    return {"quality_model": [storage.sha256_of(quality.model), quality.label]}
+
+
+def plan(corpus: Corpus) -> list[Task]:
+    """One task a part; which of its documents stand in a pair, the pairs of all parts say."""
+    files = [file for receipt in corpus.receipts("candidates") for file in receipt.outcome.files]
+    pairs = manifests.fingerprint([file.sha256 for file in files if file.path.startswith("candidates/")])
+    return [Task(receipt.task, {"pairs": pairs}, receipt.outcome.files[:1]) for receipt in corpus.receipts("documents")]
+
+
+def expand(pipeline: beam.Pipeline, tasks: list[Task], settings: dict[str, Any], corpus: Corpus) -> beam.PCollection:
+    """The picture above."""
+    parts = [receipt.task for receipt in corpus.receipts("candidates")]
+    groups = PartGroups(parts, corpus.dumps())
+    documents = (
+        pipeline
+        | "Pair files" >> beam.Create([f"candidates/{part}.parquet" for part in parts])
+        | "Spread" >> beam.Reshuffle()
+        | "Pairs" >> beam.ParDo(ReadPairs(corpus))
+        | "Documents in pairs" >> beam.ParDo(PairedDocuments(groups))
+    )
+    left = [(groups.of_part(task.name), task) for task in tasks]
+    return (
+        {"documents": documents, "tasks": pipeline | "Tasks" >> beam.Create(left)}
+        | "Of a part" >> beam.CoGroupByKey()
+        | "Score" >> beam.ParDo(_Score(groups, settings, corpus))
+    )
+
+
+class _Score(beam.DoFn):
+    """The documents of a part group that stand in pairs → the files of its parts."""
+
+    def __init__(self, groups: PartGroups, settings: dict[str, Any], corpus: Corpus):
+        self._groups, self._settings, self._corpus = groups, settings, corpus
+
+    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, Outcome]]:
+        _, columns = element
+        keys = np.unique(np.concatenate([np.empty(0, np.uint64), *(keys for _, keys in columns["documents"])]))
+        of_part = self._groups.by_part(keys)
+        for task in columns["tasks"]:
+            with telling_errors():
+                yield task.name, self._write(task, keys[of_part.get(task.name, slice(0))])
+            progress.advance(tasks=1)
+
+    def _write(self, task: Task, keys: np.ndarray) -> Outcome:
+        quality = quality_of(self._corpus.config)
+        model = quality_model(quality.model, quality.label, self._settings["quality_model"][0])
+        with write_part(self._corpus.path(f"scores/{task.name}.parquet"), SCHEMA) as (out, file):
+            for batch in read_part(self._corpus.path(task.inputs[0].path), ["key", "text"]) if len(keys) else ():
+                here = batch.filter(matching_rows(batch["key"], pa.array(keys)))
+                out.write(pa.record_batch([vector(here["key"]), model.score(here["text"])], schema=SCHEMA))
+                progress.advance(batch.num_rows, text_bytes(batch["text"]))
+        return Outcome({"documents": out.rows}, {}, (self._corpus.stored(file),))
+
+
+JOB = Job("score", "scores", 1, settings_of, plan, expand=expand, asked_for=asked_for)
