@@ -29,7 +29,7 @@ NEIGHBOUR_COLUMNS = 8
 class Heap(NamedTuple):
     """Watched pairs by total, of equals the smallest ids first; four children a node."""
 
-    count: np.ndarray  # int64, the total when the entry was last refreshed
+    total: np.ndarray  # int64, when the entry was last refreshed
     key: np.ndarray  # uint64, left << 32 | right
     pair: np.ndarray  # int32
 
@@ -52,26 +52,26 @@ def _key(left, right):
 
 
 @njit(nogil=True, cache=True)
-def _sift_up(heap_count, heap_key, heap_pair, slot):
-    count = heap_count[slot]
+def _sift_up(heap_total, heap_key, heap_pair, slot):
+    count = heap_total[slot]
     key = heap_key[slot]
     pair = heap_pair[slot]
     while slot > 0:
         parent = (slot - 1) >> 2
-        if not _before(count, key, heap_count[parent], heap_key[parent]):
+        if not _before(count, key, heap_total[parent], heap_key[parent]):
             break
-        heap_count[slot] = heap_count[parent]
+        heap_total[slot] = heap_total[parent]
         heap_key[slot] = heap_key[parent]
         heap_pair[slot] = heap_pair[parent]
         slot = parent
-    heap_count[slot] = count
+    heap_total[slot] = count
     heap_key[slot] = key
     heap_pair[slot] = pair
 
 
 @njit(nogil=True, cache=True)
-def _sift_down(heap_count, heap_key, heap_pair, size, slot):
-    count = heap_count[slot]
+def _sift_down(heap_total, heap_key, heap_pair, size, slot):
+    count = heap_total[slot]
     key = heap_key[slot]
     pair = heap_pair[slot]
     while True:
@@ -80,51 +80,51 @@ def _sift_down(heap_count, heap_key, heap_pair, size, slot):
             break
         best = child
         for other in range(child + 1, min(child + 4, size)):
-            if _before(heap_count[other], heap_key[other], heap_count[best], heap_key[best]):
+            if _before(heap_total[other], heap_key[other], heap_total[best], heap_key[best]):
                 best = other
-        if not _before(heap_count[best], heap_key[best], count, key):
+        if not _before(heap_total[best], heap_key[best], count, key):
             break
-        heap_count[slot] = heap_count[best]
+        heap_total[slot] = heap_total[best]
         heap_key[slot] = heap_key[best]
         heap_pair[slot] = heap_pair[best]
         slot = best
-    heap_count[slot] = count
+    heap_total[slot] = count
     heap_key[slot] = key
     heap_pair[slot] = pair
 
 
 @njit(nogil=True, cache=True)
-def fill_heap(left, right, total, heap_count, heap_key, heap_pair, size):
+def fill_heap(left, right, total, heap_total, heap_key, heap_pair, size):
     """Makes a heap of the first ``size`` pairs."""
     for pair in range(size):
-        heap_count[pair] = total[pair]
+        heap_total[pair] = total[pair]
         heap_key[pair] = _key(left[pair], right[pair])
         heap_pair[pair] = pair
     for slot in range((size - 2) // 4, -1, -1):
-        _sift_down(heap_count, heap_key, heap_pair, size, slot)
+        _sift_down(heap_total, heap_key, heap_pair, size, slot)
 
 
 @njit(inline="always")
-def _drop_top(heap_count, heap_key, heap_pair, size):
+def _drop_top(heap_total, heap_key, heap_pair, size):
     size -= 1
-    heap_count[0] = heap_count[size]
+    heap_total[0] = heap_total[size]
     heap_key[0] = heap_key[size]
     heap_pair[0] = heap_pair[size]
     if size:
-        _sift_down(heap_count, heap_key, heap_pair, size, 0)
+        _sift_down(heap_total, heap_key, heap_pair, size, 0)
     return size
 
 
 @njit(inline="always")
-def _settle(heap_count, heap_key, heap_pair, size, total, threshold):
+def _settle(heap_total, heap_key, heap_pair, size, total, threshold):
     """Refreshes the top until it is true; returns the size, 0 when no pair reaches the threshold."""
     while size:
         now = total[heap_pair[0]]
         if now < threshold:
-            size = _drop_top(heap_count, heap_key, heap_pair, size)
-        elif now != heap_count[0]:
-            heap_count[0] = now
-            _sift_down(heap_count, heap_key, heap_pair, size, 0)
+            size = _drop_top(heap_total, heap_key, heap_pair, size)
+        elif now != heap_total[0]:
+            heap_total[0] = now
+            _sift_down(heap_total, heap_key, heap_pair, size, 0)
         else:
             break
     return size
@@ -133,14 +133,14 @@ def _settle(heap_count, heap_key, heap_pair, size, total, threshold):
 @njit(nogil=True, cache=True)
 def next_pair(pairs, heap, in_use, threshold):
     """The pair that would be merged next, or -1."""
-    in_use[HEAP] = _settle(heap.count, heap.key, heap.pair, in_use[HEAP], pairs.total, threshold)
+    in_use[HEAP] = _settle(heap.total, heap.key, heap.pair, in_use[HEAP], pairs.total, threshold)
     return np.int64(heap.pair[0]) if in_use[HEAP] else np.int64(-1)
 
 
 @njit(nogil=True, cache=True)
 def drop_next(heap, in_use):
     """Takes the next pair out of the heap: it will not be merged."""
-    in_use[HEAP] = _drop_top(heap.count, heap.key, heap.pair, in_use[HEAP])
+    in_use[HEAP] = _drop_top(heap.total, heap.key, heap.pair, in_use[HEAP])
 
 
 @njit(inline="always")
@@ -182,21 +182,21 @@ def merge_steps(
         threshold: pairs that occur less often are not watched.
         longest: bytes of the longest token.
         merged: int32 [merges, 2], receives the merged pairs from row ``done`` on; row i makes token 256 + i.
-        merged_counts: int64 [merges], receives their counts.
+        counts: int64 [merges], receives their totals.
 
     Returns:
         The rows of ``merged`` now, and one of DONE, NO_PAIRS, PAIRS_FULL and POSITIONS_FULL.
     """
     symbols, spans, sizes, range_end, range_count = layout
     left, right, total, list_start, list_length, slots = pairs
-    heap_count, heap_key, heap_pair = heap
+    heap_total, heap_key, heap_pair = heap
     neighbours, touched = scratch
     size = in_use[PAIRS]
     entries = in_use[POSITIONS]
     heap_size = in_use[HEAP]
     status = DONE
     while done < limit:
-        heap_size = _settle(heap_count, heap_key, heap_pair, heap_size, total, threshold)
+        heap_size = _settle(heap_total, heap_key, heap_pair, heap_size, total, threshold)
         if heap_size == 0:
             status = NO_PAIRS
             break
@@ -208,7 +208,7 @@ def merge_steps(
         if size + 2 * min(occurrences, done + 257) > len(left):
             status = PAIRS_FULL
             break
-        heap_size = _drop_top(heap_count, heap_key, heap_pair, heap_size)
+        heap_size = _drop_top(heap_total, heap_key, heap_pair, heap_size)
         first = np.int64(left[pair])
         second = np.int64(right[pair])
         token = np.int64(256 + done)
@@ -217,7 +217,7 @@ def merge_steps(
         sizes[token] = sizes[first] + sizes[second]
         merged[done, 0] = first
         merged[done, 1] = second
-        merged_counts[done] = total[pair]
+        counts[done] = total[pair]
         done += 1
         begin = list_start[pair]
         kept = begin
@@ -311,10 +311,10 @@ def merge_steps(
                 entries += length
                 enter_pair(slots, new_first, new_second, size)
                 neighbours[other, _LEFT_PAIR + side] = size + 1
-                heap_count[heap_size] = weight
+                heap_total[heap_size] = weight
                 heap_key[heap_size] = _key(new_first, new_second)
                 heap_pair[heap_size] = size
-                _sift_up(heap_count, heap_key, heap_pair, heap_size)
+                _sift_up(heap_total, heap_key, heap_pair, heap_size)
                 heap_size += 1
                 size += 1
         if size == born:

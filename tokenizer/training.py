@@ -177,7 +177,7 @@ class Training:
         generation = _with_more_pairs(generation, found + 4096)
         pairs, heap = generation.pairs, generation.heap
         list_positions(symbols, spans, pairs.left, pairs.right, pairs.slots, pairs.start, pairs.length, positions)
-        fill_heap(pairs.left, pairs.right, pairs.total, heap.count, heap.key, heap.pair, found)
+        fill_heap(pairs.left, pairs.right, pairs.total, heap.total, heap.key, heap.pair, found)
         generation.in_use[HEAP] = found
         return generation
 
@@ -213,8 +213,8 @@ def _with_more_pairs(now: Generation, more: int) -> Generation:
 
     slots = np.zeros(1 << int(2 * size - 1).bit_length(), np.int32)
     fill_slots(now.pairs.left, now.pairs.right, used, slots)
-    pairs = Pairs(*(grown(array) for array in now.pairs[:-1]), slots)
-    return now._replace(pairs=pairs, heap=Heap(*(grown(array) for array in now.heap)))
+    pairs = Pairs(*map(grown, now.pairs))._replace(slots=slots)
+    return now._replace(pairs=pairs, heap=Heap(*map(grown, now.heap)))
 
 
 def replay(symbols: np.ndarray, spans: np.ndarray, pairs: np.ndarray) -> None:
