@@ -55,7 +55,7 @@ def count_pieces(
         raise ValueError(f"weights has {len(weights)} rows and texts {rows}: give one weight a document")
     if rows and weights.min() < 0:
         raise ValueError(f"weights holds {weights.min()}: a document counts 0 times or more")
-    starts, lengths, counts = count_distinct(data, offsets, weights, *pretokenizer.tables)
+    starts, lengths, counts = count_distinct(data, offsets, weights, *pretokenizer.tables_for(data, offsets))
     piece_data, piece_offsets = gather_pieces(data, starts, lengths)
     return _sorted_table(piece_data, piece_offsets, counts, schema(pretokenizer))
 

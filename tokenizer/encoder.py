@@ -67,6 +67,10 @@ class Encoder:
         """
         data, offsets = valid_text_buffers(texts)
         documents = len(offsets) - 1
+        vocabulary = self._vocabulary
+        if self.tokenizer.pretokenizer.tables is None:  # each text has its own
+            tables = self.tokenizer.pretokenizer.tables_for(data, offsets)
+            vocabulary = vocabulary._replace(**tables._asdict())
         out = np.empty(int(offsets[-1] - offsets[0]) + 2 * documents + 4, np.uint32)
         ends = np.zeros(documents + 1, np.int64)
         marks = [self.tokenizer.special(name) if on else -1 for name, on in (("begin", begin), ("end", end))]
@@ -75,11 +79,11 @@ class Encoder:
             regular = len(self._ids)
             ids = np.concatenate([self._ids, np.array([max(mark, 0) for mark in marks], np.uint32)])
             count = encode(
-                data, offsets, self._vocabulary, self._cache(),
+                data, offsets, vocabulary, self._cache(),
                 regular if begin else -1, regular + 1 if end else -1, out, ends,
             )  # fmt: skip
             return Encoded(ids[out[:count]], ends)
-        count = encode(data, offsets, self._vocabulary, self._cache(), marks[0], marks[1], out, ends)
+        count = encode(data, offsets, vocabulary, self._cache(), marks[0], marks[1], out, ends)
         return Encoded(out[:count].copy(), ends)
 
     def decode(self, tokens: np.ndarray) -> bytes:
@@ -169,8 +173,9 @@ def _vocabulary(tokenizer: Tokenizer) -> tuple[Vocabulary, np.ndarray]:
     for step in range(SPINE):
         table[:, LEFT + step] = halves[table[:, LEFT + step - 1], 0] if step else halves[:, 0]
         table[:, RIGHT + step] = halves[table[:, RIGHT + step - 1], 1] if step else halves[:, 1]
+    scanner = tokenizer.pretokenizer.tables_for(np.empty(0, np.uint8), np.zeros(1, np.int64))
     arrays = [
-        *tokenizer.pretokenizer.tables, ID_OF_BYTE, root, edges, character_root, character_edges, table, merges,
+        *scanner, ID_OF_BYTE, root, edges, character_root, character_edges, table, merges,
         merge_filter,
     ]  # fmt: skip
     vocabulary = Vocabulary(*_together(arrays), True)  # type: ignore[arg-type, call-arg]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from tokenizer.pretokenizers import PRETOKENIZERS, from_tokenizers, pretokenizer
-from tokenizer.scanner_kernels import NUMBER, SPACE, piece_ends
+from tokenizer.class_kernels import NUMBER, SPACE
+from tokenizer.scanner_kernels import piece_ends
 
 EVERY_POINT = [point for point in range(0x110000) if not 0xD800 <= point < 0xE000]
 
