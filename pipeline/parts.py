@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -78,6 +79,26 @@ def read_whole(path: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Reads a part of narrow columns at once; raises like ``read_part``."""
     with _opened(path, columns) as file:
         return file.read(columns=columns, use_threads=False)
+
+
+def read_rows(path: str, keys: np.ndarray, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of a few documents of a part, ``key`` among the columns; row groups that cannot hold them are not read.
+
+    Args:
+        keys: uint64 [n].
+
+    Raises:
+        GristmillError: like ``read_part``; a key that is not there is no error.
+    """
+    with _opened(path, columns) as file:
+        place = file.schema_arrow.names.index("key")
+        for group in range(file.num_row_groups):
+            bounds = file.metadata.row_group(group).column(place).statistics
+            if bounds is not None and bounds.has_min_max and not np.any((keys >= bounds.min) & (keys <= bounds.max)):
+                continue
+            table = file.read_row_group(group, columns=columns, use_threads=False)
+            found = table.filter(pa.array(np.isin(table["key"].to_numpy(), keys)))
+            yield from found.combine_chunks().to_batches()
 
 
 def read_schema(path: str) -> pa.Schema:

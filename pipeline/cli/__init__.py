@@ -9,9 +9,11 @@ from typing import Any
 import typer
 
 from pipeline.cli import config, corpus, interruption, quality, quiet, shards, tokenizer, tools, training
+from pipeline.cli.verbs import Verbs
 
 app = typer.Typer(
     name="gristmill",
+    cls=Verbs,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

@@ -1,4 +1,4 @@
-"""Verbs over a corpus: run and each of its stages, report."""
+"""Verbs over a corpus: run and each of its stages with the verbs below it, report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import interruption, quiet
+from pipeline.cli import dedup, interruption, quiet
+from pipeline.cli.outputs import Output, folder_of
 
 if TYPE_CHECKING:
     from pipeline.config import CorpusConfig
@@ -26,6 +27,7 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", help="Workers of the direct engine. The config's when not given.", min=1),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 _STAGE_HELP = {
     "ingest": "Read crawl files into documents. What cannot be read goes to rejects/.",
@@ -34,17 +36,22 @@ _STAGE_HELP = {
     "mix": "Draw the mixture: the shares of sources and languages.",
     "tokenize": "Encode, shuffle and write the token shards.",
 }
+_BELOW: dict[str, dict[str, Callable[..., None]]] = {"dedup": {"report": dedup.report}}  # verbs below a stage's
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the verbs."""
     app.command(help=run.__doc__)(run)
     for stage, help_text in _STAGE_HELP.items():
+        below = _BELOW.get(stage, {})
         example = (
             f"{help_text}\n\n    gristmill {stage} corpus.yaml\n\n"
             f"Stages before it must be done; `gristmill run --until {stage}` does them too."
+            + "".join(f"\n\nSee also `gristmill {stage} {name}`." for name in below)
         )
         app.command(name=stage, help=example)(_stage_verb(stage))
+        for name, verb in below.items():
+            app.command(name=f"{stage} {name}", help=verb.__doc__)(verb)
     app.command(help=report.__doc__)(report)
 
 
@@ -57,7 +64,7 @@ def run(
     ] = None,
     runner: Runner = None,
     workers: Workers = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Do everything from crawl files to token shards; what is done already is skipped.
 
@@ -76,8 +83,14 @@ def run(
 
 
 def _stage_verb(stage: str) -> Callable[..., None]:
-    def verb(config: Config, options: Options = None, runner: Runner = None, workers: Workers = None) -> None:
-        run_jobs(config, [stage], runner, workers, options, False)
+    def verb(
+        config: Config,
+        options: Options = None,
+        runner: Runner = None,
+        workers: Workers = None,
+        dry_run: DryRun = False,
+    ) -> None:
+        run_jobs(config, [stage], runner, workers, options, dry_run)
 
     return verb
 
@@ -134,27 +147,11 @@ def _known(value: str, option: str, known: list[str]) -> None:
         raise ConfigError(f"{option}: `{value}` is unknown; {nearest(value, known)}")
 
 
-def report(
-    output: Annotated[
-        str, typer.Argument(metavar="OUTPUT_DIR", help="Output folder of a corpus, or its YAML.", show_default=False)
-    ],
-) -> None:
+def report(output: Output) -> None:
     """Write report.html, one page with everything that happened, and report.json.
 
     gristmill report out/corpus
     """
-    from pipeline import storage
-    from pipeline.errors import ConfigError
-    from pipeline.report.page import write_report
+    from pipeline.report.corpus_report import write_report
 
-    if output.endswith((".yaml", ".yml")):
-        config = configured(Path(output), None, None, None)
-        output = config.output
-        if not storage.is_local(output):
-            from pipeline.runners import connect
-
-            connect(config.engine)
-    if storage.is_local(output) and not Path(output).is_dir():
-        raise ConfigError(f"{output}: there is no such folder; give the `output` of a corpus")
-    write_report(output)
-    typer.echo(storage.join(output, "report.html"))
+    typer.echo(write_report(folder_of(output)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.corpus import Config, Options, Runner, Workers, run_jobs
+from pipeline.cli.corpus import Config, DryRun, Options, Runner, Workers, run_jobs
 from pipeline.cli.failures import as_one_line, there
 
 if TYPE_CHECKING:
@@ -22,21 +22,25 @@ TokenizerPath = Annotated[
 
 
 @app.command()
-def train(config: Config, options: Options = None, runner: Runner = None, workers: Workers = None) -> None:
+def train(
+    config: Config, options: Options = None, runner: Runner = None, workers: Workers = None, dry_run: DryRun = False
+) -> None:
     """Count the mixture of a corpus and learn the merges: the tokenizer stage.
 
     gristmill tokenizer train corpus.yaml
     """
-    run_jobs(config, ["tokenizer"], runner, workers, options, False)
+    run_jobs(config, ["tokenizer"], runner, workers, options, dry_run)
 
 
 @app.command()
-def count(config: Config, options: Options = None, runner: Runner = None, workers: Workers = None) -> None:
+def count(
+    config: Config, options: Options = None, runner: Runner = None, workers: Workers = None, dry_run: DryRun = False
+) -> None:
     """Count the pieces of a corpus, a Parquet file beside each part; `merge` learns from them.
 
     gristmill tokenizer count corpus.yaml
     """
-    run_jobs(config, ["tokenizer"], runner, workers, options, False, only="count")
+    run_jobs(config, ["tokenizer"], runner, workers, options, dry_run, only="count")
 
 
 @app.command()

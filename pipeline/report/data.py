@@ -12,6 +12,7 @@ from typing import Any
 from dedup.rates import REFERENCE_TABLE
 from pipeline import storage
 from pipeline.report import schema
+from pipeline.report.copies import add_differences
 from pipeline.report.longest_tokens import longest_tokens
 from pipeline.report.schema import StageRun
 from pipeline.report.training_runs import read_runs
@@ -23,9 +24,9 @@ def assemble(output: str) -> dict[str, Any]:
     Returns:
         A JSON value: ``summary`` (one number or None each), ``steps`` (documents and bytes left after each step),
         ``stages`` (what each stage took, or why there is nothing), ``reference`` (published figures to compare with),
-        ``training`` (curves of training runs found in the folder) and one object for each stage that has run,
-        holding its counts and details by the names of its manifest; ``ingest`` to ``tokenize`` are None for those
-        that have not.
+        ``training`` (curves of training runs found in the folder), ``texts_missing`` (why texts of copies could not
+        be compared; empty when all could) and one object for each stage that has run, holding its counts and details
+        by the names of its manifest; ``ingest`` to ``tokenize`` are None for those that have not.
     """
     runs = schema.read_stages(output)
     report: dict[str, Any] = {
@@ -34,7 +35,7 @@ def assemble(output: str) -> dict[str, Any]:
         "version": next((run.manifest.version for run in reversed(runs.values()) if run.manifest), ""),
         "reference": {
             "source": "DeepSeek LLM, arXiv 2401.02954, table 1",
-            "curve": [{"dumps": dumps, "share": percent / 100} for dumps, percent in REFERENCE_TABLE.items()],
+            "curve": [{"dumps": dumps, "share": round(percent / 100, 6)} for dumps, percent in REFERENCE_TABLE.items()],
         },
         "stages": [_stage(run) for run in runs.values() if not (run.kind.helper and run.problem == schema.NOT_RUN)],
         "training": read_runs(output),
@@ -93,8 +94,9 @@ def _steps(runs: dict[str, StageRun]) -> list[dict[str, Any]]:
         runs[name].counts for name in ("ingest", "cluster", "select", "mix", "tokenize")
     )
     unique_bytes = None
-    if "text_bytes" in ingest and "removed_bytes" in cluster:
-        unique_bytes = ingest["text_bytes"] - cluster["removed_bytes"]
+    removed_bytes = runs["cluster"].details.removed.bytes if runs["cluster"].manifest else None
+    if "text_bytes" in ingest and removed_bytes is not None:
+        unique_bytes = ingest["text_bytes"] - removed_bytes
     elif select.get("documents") == cluster.get("kept") and "kept_bytes" in select:
         unique_bytes = select["kept_bytes"] + select.get("removed_bytes", 0)
     steps = (
@@ -140,10 +142,10 @@ def _summary(runs: dict[str, StageRun], stages: list[dict[str, Any]]) -> dict[st
 
 def _complete(report: dict[str, Any], output: str) -> None:
     """Fills in what follows from other fields or other stages and was left out."""
-    for point in (report["cluster"] or {}).get("curve", []):
-        if point["share"] is None:
-            point["share"] = _ratio(point["removed"], point["documents"])
-    tokenizer, encode = report["tokenizer"], report["encode"]
+    match, cluster, tokenizer, encode = (report[name] for name in ("match", "cluster", "tokenizer", "encode"))
+    if cluster:
+        _complete_cluster(cluster, encode)
+    report["texts_missing"] = add_differences(output, match, cluster)
     if tokenizer and not tokenizer["compression"] and encode:
         rows = ({"language": language, "bytes_per_token": None, **row} for language, row in encode["languages"].items())
         tokenizer["compression"] = sorted(rows, key=lambda row: (-row["bytes"], row["language"]))
@@ -155,6 +157,19 @@ def _complete(report: dict[str, Any], output: str) -> None:
             row["bytes_per_token"] = _ratio(row["bytes"], row["tokens"])
     total = sum(row["bytes"] for row in compression)
     report["summary"]["bytes_per_token"] = _ratio(total, sum(row["tokens"] for row in compression)) if total else None
+
+
+def _complete_cluster(cluster: dict[str, Any], encode: dict[str, Any] | None) -> None:
+    for point in (*cluster["curve"], *cluster["curve_reversed"]):
+        if point["share"] is None:
+            point["share"] = _ratio(point["removed"], point["documents"])
+    removed, languages = cluster["removed"], encode["languages"].values() if encode else ()
+    if removed["documents"] is None:
+        removed["documents"] = cluster["counts"].get("removed")
+    bytes_per_token = _ratio(sum(row["bytes"] for row in languages), sum(row["tokens"] for row in languages))
+    removed["tokens_estimated"] = None  # what was removed was never encoded; what was kept says how it would have been
+    if bytes_per_token and removed["bytes"] is not None:
+        removed["tokens_estimated"] = round(removed["bytes"] / bytes_per_token)
 
 
 def _ratio(part: float | None, whole: float | None) -> float | None:

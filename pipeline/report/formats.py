@@ -50,6 +50,11 @@ def number(value: float | None) -> str:
     return f"{value:.{digits}f}"
 
 
+def similarity(value: float | None) -> str:
+    """A Jaccard similarity, 0 to 1, fine enough to tell on which side of a threshold it lies: ``0.703``."""
+    return ABSENT if value is None else f"{value:.3f}"
+
+
 def duration(seconds: float | None) -> str:
     """A time in its two largest units: ``0.8 s``, ``3 min 5 s``, ``2 h 4 min``."""
     if seconds is None:

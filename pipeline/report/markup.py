@@ -17,6 +17,7 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "size": formats.size,
     "share": formats.share,
     "number": formats.number,
+    "similarity": formats.similarity,
     "duration": formats.duration,
     "rate": formats.rate,
     "time": formats.time,
@@ -39,11 +40,21 @@ class Tile(NamedTuple):
     note: str = ""
 
 
+class Comparison(NamedTuple):
+    """Two texts side by side: a title, a few words beside it, the names of both, and what ``differences`` found."""
+
+    title: str
+    note: str
+    left: str
+    right: str
+    difference: Mapping[str, Any]
+
+
 class Card(NamedTuple):
-    """A chart, a table or both, under a title, with one sentence on how to read it.
+    """A chart, a table, comparisons of texts or all of them, under a title, with one sentence on how to read it.
 
     ``wide`` cards take the full width; with ``beside`` the table stands right of the chart where there is room. A
-    column without any value is left out.
+    column without any value is left out. Comparisons unfold one by one.
     """
 
     title: str
@@ -53,6 +64,7 @@ class Card(NamedTuple):
     rows: Sequence[Mapping[str, Any]] = ()
     wide: bool = True
     beside: bool = False
+    comparisons: Sequence[Comparison] = ()
 
 
 class Section(NamedTuple):
@@ -93,6 +105,41 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], name: st
     )
 
 
+def comparison(item: Comparison) -> str:
+    """A comparison, folded up until it is asked for; left out are only stretches that are the same, and so it says."""
+    found, shown = item.difference, []
+    for row in found["rows"]:
+        if "same" in row:
+            words = "1 word is" if row["same"] == 1 else f"{formats.count(row['same'])} words are"
+            shown.append(f"<p class=same>{words} the same</p>")
+        else:
+            sides = (_side(row[side], mark) for side, mark in (("left", "del"), ("right", "ins")))
+            shown.append(f"<div class=pair>{''.join(sides)}</div>")
+    if found["more"]:
+        places = "place differs" if found["more"] == 1 else "places differ"
+        shown.append(f"<p class=same>{formats.count(found['more'])} more {places}</p>")
+    if found["cut"]:
+        shown.append("<p class=same>only the beginning of these long texts was compared</p>")
+    names = "".join(
+        f"<div><bdi dir=auto>{text(name)}</bdi> <span>{formats.count(found[words])} words</span></div>"
+        for name, words in ((item.left, "left_words"), (item.right, "right_words"))
+    )
+    return (
+        f"<details class=comparison><summary>{text(item.title)} <span>{text(item.note)}</span></summary>"
+        f'<div class="pair names">{names}</div>{"".join(shown)}</details>'
+    )
+
+
+def _side(runs: Sequence[Mapping[str, str]], mark: str) -> str:
+    parts = []
+    for run in runs:
+        content = "\n".join(html.escape(visible(line)) for line in run["text"].split("\n"))
+        element = {"same": "", "changed": mark, "omitted": "small"}[run["kind"]]
+        space = content[: len(content) - len(content.lstrip())]  # marked words, not the space before them
+        parts.append(f"{space}<{element}>{content.lstrip()}</{element}>" if element else content)
+    return f"<div class=side dir=auto>{''.join(parts)}</div>"
+
+
 def card(item: Card, chart_id: str) -> str:
     """A card; its chart, if any, is drawn by the page into the element with the given id."""
     chart = ""
@@ -105,7 +152,7 @@ def card(item: Card, chart_id: str) -> str:
     kind = f"card{' wide' if item.wide else ''}{' beside' if item.beside and chart and rows else ''}"
     return (
         f'<div class="{kind}"><h3>{text(item.title)}</h3><p class=reading>{text(item.reading)}</p>'
-        f"<div class=content>{chart}{rows}</div></div>"
+        f"<div class=content>{chart}{rows}{''.join(map(comparison, item.comparisons))}</div></div>"
     )
 
 

@@ -1,4 +1,4 @@
-"""``report.html``: the report as one file that needs no network, and ``report.json`` beside it.
+"""A report as one HTML file that needs no network.
 
 The page may hold text that strangers wrote. Three walls keep it inert: every value is escaped (``markup``,
 ``drawing.label``), the figures are data and not script, and the page's own policy lets a browser run only the two
@@ -10,70 +10,54 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 from plotly.offline import get_plotlyjs
 
 from pipeline import storage
-from pipeline.errors import GristmillError
-from pipeline.report import data, formats, markup
-from pipeline.report.markup import Section
-from pipeline.report.schema import NOT_RUN
-from pipeline.report.sections import sections
-from pipeline.report.sections.headline import headline
+from pipeline.report import markup
+from pipeline.report.markup import Section, Tile
 
 _FOLDER = Path(__file__).parent
 
 
-def write_report(output: str | Path) -> Path:
-    """Writes ``report.json`` and ``report.html`` into an output folder; stages that have not run are left out with a
-    note.
+class Page(NamedTuple):
+    """What stands on a page: its name, a line below it, the figures at the top, the sections, a line at the end."""
 
-    Args:
-        output: the folder a run wrote to, or a training run's folder. Remote folders are given as strings.
+    title: str
+    subtitle: str
+    headline: Sequence[Tile]
+    sections: Sequence[Section]
+    footer: str
 
-    Returns:
-        The path of ``report.html``.
 
-    Raises:
-        GristmillError: there is nothing in the folder that a report can be made of.
-    """
-    folder = str(output)
-    report = data.assemble(folder)
-    if not report["training"] and all(stage["problem"] == NOT_RUN for stage in report["stages"]):
-        raise GristmillError(
-            f"{folder} holds no stage's manifest.json and no metrics.jsonl, so there is nothing to report: give "
-            f"the output "
-            "folder of a corpus or of a training run"
-        )
-    storage.write_json(storage.join(folder, "report.json"), report)
-    path = storage.join(folder, "report.html")
+def write_page(path: str, page: Page) -> None:
+    """Writes a page, to a local or a remote path."""
     with storage.atomic_write(path) as file:
-        file.stream.write(render(report).encode("utf-8", "replace"))
-    return Path(path)
+        file.stream.write(html_of(page).encode("utf-8", "replace"))
 
 
-def render(report: Mapping[str, Any]) -> str:
-    """The page for what ``data.assemble`` returned."""
-    parts = sections(report)
+def html_of(page: Page) -> str:
+    """The page as HTML."""
     bodies: list[str] = []
     figures: dict[str, dict[str, Any]] = {}
-    for part in parts:
+    for part in page.sections:
         body, drawn = markup.section(part)
         bodies.append(body)
         figures |= drawn
     plotly, script = get_plotlyjs(), (_FOLDER / "page.js").read_text("utf-8")
     return Template((_FOLDER / "page.html").read_text("utf-8")).substitute(
         policy=_policy(plotly, script),
-        title=markup.text(report["name"]),
-        subtitle=markup.text(_subtitle(report)),
+        title=markup.text(page.title),
+        subtitle=markup.text(page.subtitle),
         style=_style(),
-        headline=markup.tiles(headline(report)),
-        contents=_contents(parts),
+        headline=markup.tiles(page.headline),
+        contents=_contents(page.sections),
         sections="\n".join(bodies),
+        footer=markup.text(page.footer),
         figures=_embedded(figures),
         plotly=plotly,
         script=script,
@@ -106,13 +90,6 @@ def _contents(parts: Sequence[Section]) -> str:
         absent = " class=absent" if part.problem and not part.cards else ""
         links.append(f'<a href="#{part.anchor}"{absent}>{markup.text(part.title)}</a>')
     return "".join(links)
-
-
-def _subtitle(report: Mapping[str, Any]) -> str:
-    words = [f"finished {formats.time(report['created'])}"] if report["created"] else []
-    if report["version"] not in ("", "unknown"):
-        words.append(f"gristmill {report['version']}")
-    return " · ".join(words) or "training runs"
 
 
 def _embedded(value: Any) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipeline import storage
 
@@ -81,19 +81,50 @@ class IngestDetails(Part):
     skipped: dict[str, int] = Field(default_factory=dict)
 
 
-class Pair(Part):
-    """A candidate pair and its estimated Jaccard similarity, 0 to 1."""
+def _document_key(value: Any) -> str:
+    """A document's key, as decimal digits: a browser cannot hold it as a number."""
+    if not (isinstance(value, (int, str)) and str(value).isascii() and str(value).isdigit() and int(value) < 1 << 64):
+        raise ValueError("a document's key is a whole number of 64 bits")
+    return str(value)
 
+
+Key = Annotated[str, BeforeValidator(_document_key)]
+
+
+class Pair(Part):
+    """A candidate pair, its addresses and its Jaccard similarity as judged, 0 to 1."""
+
+    left: Key | None = None
+    right: Key | None = None
     left_url: str | None = None
     right_url: str | None = None
     jaccard: float | None = None
 
 
-class MatchDetails(Part):
-    """Of stage ``match``."""
+class Pass(Part):
+    """One round of verification: distinct candidate pairs, and how they were judged."""
 
+    candidates: int = 0
+    accepted: int = 0
+    rejected: int = 0
+
+
+class Against(Part):
+    """Another corpus, and documents of this one that have a copy in it."""
+
+    folder: str = ""
+    documents_removed: int = 0
+
+
+class MatchDetails(Part):
+    """Of stage ``match``. Samples are the pairs nearest to the threshold on either side, the nearest first."""
+
+    method: str = ""
     threshold: float | None = None
-    samples: list[Pair] = Field(default_factory=list)
+    passes: list[Pass] = Field(default_factory=list)
+    accepted_samples: list[Pair] = Field(default_factory=list)
+    rejected_samples: list[Pair] = Field(default_factory=list)
+    against: list[Against] = Field(default_factory=list)
 
 
 class CurvePoint(Part):
@@ -116,20 +147,54 @@ class Overlap(Part):
 
 
 class LargeCluster(Part):
-    """One of the largest clusters, with URLs of some members."""
+    """One of the largest clusters, with keys and URLs of some members, one beside the other."""
 
     cluster: int | str = ""
     size: int = 0
+    keys: list[Key] = Field(default_factory=list)
     urls: list[str | None] = Field(default_factory=list)
 
 
-class ClusterDetails(Part):
-    """Of stage ``cluster``. ``sizes`` are pairs of cluster size and number of such clusters."""
+class Components(Part):
+    """How pairs became clusters: the method, how many pairs, the limit that decided it, rounds if it took any."""
 
+    method: str = ""
+    pairs: int | None = None
+    limit: int | None = None
+    rounds: int | None = None
+    reason: str = ""
+
+
+class Chains(Part):
+    """Pairs that may lie between a removed document and the kept one, and documents that this bound kept."""
+
+    max_chain: int | None = None
+    documents_spared: int | None = None
+
+
+class Removed(Part):
+    """What deduplication removed. ``outside``: documents removed for their copy in another corpus."""
+
+    documents: int | None = None
+    bytes: int | None = None
+    words: int | None = None
+    outside: int | None = None
+
+
+class ClusterDetails(Part):
+    """Of stage ``cluster``. ``sizes`` are pairs of cluster size and number of such clusters.
+
+    ``curve_reversed`` is the curve of the dumps taken from the last to the first, where it was asked for.
+    """
+
+    components: Components = Field(default_factory=Components)
+    chains: Chains = Field(default_factory=Chains)
     curve: list[CurvePoint] = Field(default_factory=list)
+    curve_reversed: list[CurvePoint] = Field(default_factory=list)
     overlap: Overlap = Field(default_factory=Overlap)
     sizes: list[tuple[int, int]] = Field(default_factory=list)
     largest: list[LargeCluster] = Field(default_factory=list)
+    removed: Removed = Field(default_factory=Removed)
 
 
 class AnnotateDetails(Part):

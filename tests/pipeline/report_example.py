@@ -6,11 +6,18 @@ Counts hold together as a run's would: records = documents + rejects + skipped, 
 add up.
 """
 
+import datetime
 import json
 import math
 import random
 import sys
 from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.corpus import first_key, part_name
+from pipeline.documents import SCHEMA
+from pipeline.parts import write_part
 
 # What a hostile page, file name or configuration could hold. Each would set a global or load something if it came
 # alive.
@@ -37,7 +44,45 @@ def write_example(output: Path, dumps: int = 6, documents: int = 9_537, hostile:
         path = output / folder / "manifest.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(manifest, indent=1))
+    write_texts(output, dumps, hostile, seed)
     return output
+
+
+def write_texts(output: Path, dumps: int, hostile: bool, seed: int) -> None:
+    """Writes the documents that samples and clusters name: texts of one chapter that change from dump to dump."""
+    names = [f"20{18 + number // 2}-{1 + 6 * (number % 2):02}" for number in range(dumps)]
+    (output / "dumps.json").write_text(json.dumps({"dumps": names}))
+    for dump, name in enumerate(names):
+        keys, texts = [first_key(dump, 0) + record for record in range(_RECORDS)], []
+        for record in range(_RECORDS):
+            random_ = random.Random(f"{seed} {record}")  # the same chapter in every dump
+            words = [random_.choice(_WORDS) for _ in range(400)]
+            changes = random.Random(f"{seed} {dump} {record}")
+            for place in changes.sample(range(400), 3 * dump):
+                words[place] = changes.choice(PAYLOADS[:-1] if hostile else _WORDS)
+            lines = (" ".join(words[start : start + 20]) + "." for start in range(0, 400, 20))
+            texts.append(("第一章 深度学习框架。\n" if record % 3 == 0 else "") + "\n".join(lines))
+        columns = {
+            "key": keys,
+            "id": [f"<urn:uuid:{key}>" for key in keys],
+            "url": [f"https://book.example.org/{key}" for key in keys],
+            "dump": [name] * _RECORDS,
+            "source": ["docs"] * _RECORDS,
+            "date": [datetime.datetime(2018 + dump // 2, 1, 1, tzinfo=datetime.timezone.utc)] * _RECORDS,
+            "text": texts,
+            "language": [None] * _RECORDS,
+            "language_score": [None] * _RECORDS,
+        }
+        with write_part(str(output / "documents" / f"{part_name(name, 0)}.parquet"), SCHEMA) as (out, _):
+            out.write(pa.RecordBatch.from_pydict(columns, SCHEMA))
+
+
+_RECORDS = 40
+_TEXT = (
+    "the mill grinds grain to flour and every sack that leaves it is weighed then counted before a cart takes it down "
+    "the river road to bakers who wait for bread of another day while water turns a wheel of oak under old stone"
+)
+_WORDS = _TEXT.split()
 
 
 def write_training_run(output: Path, steps: int = 400, seed: int = 0) -> Path:
@@ -157,23 +202,43 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
             "clusters": sum(count for _, count in sizes),
             "kept": unique,
             "removed": removed,
-            "removed_bytes": removed * 6_480,
         },
         {
             "curve": curve,
             "overlap": {"dumps": names, "matrix": overlap},
             "sizes": sizes,
+            "curve_reversed": [
+                {
+                    **point,
+                    "dump": names[dumps - 1 - number],
+                    "removed": point["removed"] * 9 // 10,
+                    "share": None,
+                    "alone_removed": None,
+                    "alone_share": None,
+                }
+                for number, point in enumerate(curve)
+            ],
             "largest": [
                 {
-                    "cluster": number,
+                    "cluster": str(first_key(0, 0) + number),
                     "size": size,
+                    "keys": [str(first_key(dump, 0) + number) for dump in range(min(dumps, 3))],
                     "urls": [
                         told(f"https://docs.example.org/guide/{page}/chapter-{number}.html")
-                        for page in ("intro", "2019/intro", "zh/intro")
+                        for page in ("intro", "2019/intro", "zh/intro")[:dumps]
                     ],
                 }
                 for number, (size, _) in enumerate(reversed(sizes[-8:]))
             ],
+            "removed": {"documents": removed, "bytes": removed * 6_480, "words": removed * 1_020, "outside": 212},
+            "components": {
+                "method": "one worker",
+                "pairs": 18_204,
+                "limit": 200_000_000,
+                "rounds": 0,
+                "reason": told("18,204 pairs are no more than max_pairs_in_memory = 200,000,000"),
+            },
+            "chains": {"max_chain": 2, "documents_spared": 31},
         },
     )
     match = _manifest(
@@ -181,15 +246,27 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         1.27,
         {"documents": documents, "buckets": 31_877, "pairs_accepted": 18_204, "pairs_rejected": 1_377},
         {
+            "method": "estimate",
             "threshold": 0.7,
-            "samples": [
-                {
-                    "left_url": told(f"https://book.example.org/ch{number:02}-00.html"),
-                    "right_url": told(f"https://book.example.org/second-edition/ch{number:02}-00.html"),
-                    "jaccard": min(1.0, max(0.45, random_.gauss(0.82, 0.14))),
-                }
-                for number in range(60)
+            "passes": [
+                {"candidates": 18_931, "accepted": 17_604, "rejected": 1_327},
+                {"candidates": 621, "accepted": 580, "rejected": 41},
+                {"candidates": 29, "accepted": 20, "rejected": 9},
             ],
+            **{
+                verdict: [
+                    {
+                        "left": str(first_key(0, 0) + number),
+                        "right": str(first_key(dumps - 1, 0) + number),
+                        "left_url": told(f"https://book.example.org/ch{number:02}-00.html"),
+                        "right_url": told(f"https://book.example.org/second-edition/ch{number:02}-00.html"),
+                        "jaccard": 0.7 + sign * (number + 0.4) / 112,
+                    }
+                    for number in range(20)
+                ]
+                for verdict, sign in (("accepted_samples", 1), ("rejected_samples", -1))
+            },
+            "against": [{"folder": told("out/benchmark"), "documents_removed": 212}],
         },
     )
 
@@ -380,7 +457,7 @@ def hash_text(text: str) -> int:
 
 
 if __name__ == "__main__":
-    from pipeline.report.page import write_report
+    from pipeline.report.corpus_report import write_report
 
     folder = write_example(Path(sys.argv[1]), hostile="--hostile" in sys.argv)
     write_training_run(folder / "training")

@@ -21,6 +21,7 @@ from pipeline import console, progress
 VERBS = [
     *[(verb,) for verb in ("run", "ingest", "dedup", "filter", "mix", "tokenize", "report", "train", "evaluate")],
     *[(verb,) for verb in ("generate", "export", "sample", "doctor")],
+    ("dedup", "report"),
     *[("tokenizer", verb) for verb in ("train", "count", "merge", "inspect", "compare", "encode", "decode")],
     *[("shards", verb) for verb in ("stats", "head", "verify")],
     *[("quality", verb) for verb in ("train", "evaluate")],
@@ -91,6 +92,8 @@ def test_wrong_usage_is_one_line_and_exit_code_2(made, tmp_path):
         ("run", made.folder / "corpus.yml"): "corpus.yml: there is no such file; did you mean `corpus.yaml`?",
         ("run", made.folder): "cannot be read as YAML.*[Dd]irectory",
         ("report", tmp_path / "nowhere"): "nowhere: there is no such folder; give the `output` of a corpus",
+        ("dedup", "report", tmp_path / "nowhere"): "nowhere: there is no such folder; give the `output` of a corpus",
+        ("dedup", "reprot", tmp_path): "reprot: there is no such file",
         ("shards", "stats", tmp_path): "shards.json: there is no such index; write shards with `gristmill tokenize`",
         ("shards", "head", tmp_path / "none"): "shards.json: there is no such index",
         ("tokenizer", "encode", tmp_path / "tok", "x"): "tok: there is no such file or folder",
@@ -264,6 +267,18 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(made, tmp_path):
     assert re.findall(r"│ (\w+) +│ +\d │ up to date", done.out) == ["ingest", "sign", "match", "cluster"]
 
 
+@pytest.mark.parametrize("verb", ["ingest", "dedup", "filter", "mix", "tokenize", "tokenizer train", "tokenizer count"])
+def test_every_stage_says_ahead_what_it_would_do(made, tmp_path, verb):
+    config, output = another_output(made, tmp_path)
+    done = gristmill(*verb.split(), "--dry-run", made.config)
+    assert done.code == 0, done.err
+    assert "up to date" in done.out and "engine: direct" in done.out
+    ahead = gristmill(*verb.split(), config, "--dry-run")
+    assert ahead.code == 0, ahead.err
+    assert ("after the stages before it" in ahead.out) is (verb != "ingest")
+    assert not output.exists()
+
+
 def test_a_stage_before_its_time_says_what_to_run_first(made, tmp_path):
     config, _ = another_output(made, tmp_path)
     said = gristmill("filter", config)
@@ -285,6 +300,21 @@ def test_report_writes_its_two_files(made):
     assert said.out.strip() == str(made.output / "report.html")
     assert (made.output / "report.html").stat().st_size > 100_000
     assert json.loads((made.output / "report.json").read_text())
+
+
+def test_dedup_report_writes_its_folder(made, tmp_path):
+    copy = command_line.a_copy(made, tmp_path)
+    said = gristmill("dedup", "report", copy)
+    assert said.code == 0, said.err
+    assert said.out.strip() == str(copy / "dedup-report" / "index.html")
+    found = json.loads((copy / "dedup-report" / "dedup.json").read_text())
+    counts = json.loads((copy / "clusters" / "manifest.json").read_text())["counts"]
+    assert found["cluster"]["counts"] == counts
+    assert found["texts_missing"] == ""
+    assert gristmill("dedup", made.config).err.count("up to date") == 3  # the stage's own verb is as it was
+    early = gristmill("dedup", "report", tmp_path)
+    assert early.code == 1
+    assert "`gristmill run --until dedup` does all that this report needs" in early.errors[0]
 
 
 def test_shards_are_counted_shown_and_checked(made, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from report_browser import CHROMIUM, Browser
 from report_example import write_example, write_training_run
 
-from pipeline.report.page import write_report
+from pipeline.report.corpus_report import write_report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 
@@ -36,12 +36,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = write_example(tmp_path_factory.mktemp("corpus"))
     write_training_run(output / "training" / "small")
     write_training_run(output / "training" / "large", seed=1)
-    return write_report(output)
+    return Path(write_report(output))
 
 
 @pytest.fixture(scope="module")
 def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(write_example(tmp_path_factory.mktemp("hostile"), hostile=True))
+    return Path(write_report(write_example(tmp_path_factory.mktemp("hostile"), hostile=True)))
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1360, False), (1360, True), (390, False)])

@@ -10,8 +10,8 @@ import pytest
 from report_example import manifests, write_example, write_training_run
 
 from pipeline.errors import GristmillError
+from pipeline.report.corpus_report import render, write_report
 from pipeline.report.data import assemble
-from pipeline.report.page import render, write_report
 from pipeline.report.schema import STAGES
 from tokenizer import formats, merges
 from tokenizer.counts import count_pieces
@@ -182,8 +182,8 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
 def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:
     output = write_example(tmp_path)
     write_training_run(output / "training")
-    first = write_report(output).read_bytes(), (output / "report.json").read_bytes()
-    assert (write_report(output).read_bytes(), (output / "report.json").read_bytes()) == first
+    first = Path(write_report(output)).read_bytes(), (output / "report.json").read_bytes()
+    assert (Path(write_report(output)).read_bytes(), (output / "report.json").read_bytes()) == first
 
 
 def test_a_training_run_counts_each_step_once(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_training_run_counts_each_step_once(tmp_path: Path) -> None:
     assert [row["step"] for row in run["validations"]] == list(range(50, 401, 50))
     assert run["broken_lines"] == 1
     assert run["steps"][-1]["loss"] < run["steps"][0]["loss"]
-    assert "id=training" in write_report(tmp_path).read_text()
+    assert "id=training" in Path(write_report(tmp_path)).read_text()
 
 
 def test_a_long_training_run_is_thinned_evenly_to_its_last_step(tmp_path: Path) -> None:

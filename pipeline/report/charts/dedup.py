@@ -1,4 +1,4 @@
-"""Deduplication: rates, overlap, clusters and pairs."""
+"""Deduplication: rates, overlap and clusters."""
 
 from __future__ import annotations
 
@@ -6,25 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report import formats
-from pipeline.report.charts.drawing import (
-    BEFORE,
-    HEAT,
-    KEPT,
-    MARK,
-    REMOVED,
-    Figure,
-    axis,
-    figure,
-    label,
-)
+from pipeline.report.charts.drawing import BEFORE, HEAT, KEPT, REMOVED, REMOVED_SOFT, Figure, axis, figure, label
+
+_Points = Sequence[Mapping[str, Any]]
 
 
-def dedup_curve(curve: Sequence[Mapping[str, Any]], reference: Sequence[Mapping[str, Any]]) -> Figure | None:
+def curve(points: _Points, from_the_last: _Points, reference: _Points) -> Figure | None:
     """Share of documents removed against the number of dumps deduplicated together, beside the published curve."""
-    points = [point for point in curve if point["share"] is not None]
-    if not points:
+    if not any(point["share"] is not None for point in points):
         return None
-    dot = 9 if len(points) <= 20 else 5
     published = {
         "type": "scatter",
         "name": "DeepSeek LLM, Common Crawl",
@@ -35,59 +25,92 @@ def dedup_curve(curve: Sequence[Mapping[str, Any]], reference: Sequence[Mapping[
         "marker": {"color": BEFORE, "size": 7},
         "hovertemplate": "<b>%{x} dumps together</b><br>%{y:.1%} removed<extra>DeepSeek LLM</extra>",
     }
-    together = {
+    traces = [published, _together(points, "this corpus" if not from_the_last else "from the first dump on", REMOVED)]
+    if from_the_last:
+        traces.append(_together(from_the_last, "from the last dump back", KEPT))
+    most = max(point["dumps"] for point in (*points, *reference))
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000) if tick <= most * 1.2]
+    x = axis("dumps deduplicated together", type="log", tickvals=ticks, ticktext=[str(tick) for tick in ticks])
+    y = axis("documents removed", range=[0, 1], tickformat=".0%", dtick=0.2)
+    return figure(traces, 400, x, y, legend=True)
+
+
+def _together(points: _Points, name: str, colour: str) -> Figure:
+    known = [point for point in points if point["share"] is not None]
+    return {
         "type": "scatter",
-        "name": "this corpus",
+        "name": name,
         "mode": "lines+markers",
-        "x": [point["dumps"] for point in points],
-        "y": [point["share"] for point in points],
-        "line": {"color": REMOVED, "width": 3},
-        "marker": {"color": REMOVED, "size": dot},
+        "x": [point["dumps"] for point in known],
+        "y": [point["share"] for point in known],
+        "line": {"color": colour, "width": 3},
+        "marker": {"color": colour, "size": 9 if len(known) <= 20 else 5},
         "customdata": [
             [label(point["dump"]), formats.count(point["removed"]), formats.count(point["documents"])]
-            for point in points
+            for point in known
         ],
         "hovertemplate": "<b>%{x} together, up to %{customdata[0]}</b><br>%{y:.1%} removed: %{customdata[1]} of "
         "%{customdata[2]} documents<extra></extra>",
     }
-    single = [point for point in points if point["alone_share"] is not None]
-    alone = {
-        "type": "scatter",
-        "name": "each dump by itself",
-        "mode": "markers",
-        "x": [point["dumps"] for point in single],
-        "y": [point["alone_share"] for point in single],
-        "marker": {"color": "var(--surface)", "size": dot, "line": {"color": REMOVED, "width": 2 if dot > 5 else 1}},
-        "customdata": [[label(point["dump"])] for point in single],
-        "hovertemplate": "<b>%{customdata[0]} by itself</b><br>%{y:.1%} removed<extra></extra>",
-    }
-    most = max([point["dumps"] for point in (*points, *reference)])
-    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200) if tick <= most * 1.2]
-    x = axis("dumps deduplicated together", type="log", tickvals=ticks, ticktext=[str(tick) for tick in ticks])
-    y = axis("documents removed", range=[0, 1], tickformat=".0%", dtick=0.2)
-    return figure([published, together, *([alone] if single else [])], 400, x, y, legend=True)
 
 
-def overlap(dumps: Sequence[str], matrix: Sequence[Sequence[int]]) -> Figure | None:
-    """Documents of one dump (row) that also have a copy in another (column)."""
-    if len(dumps) < 2 or not any(matrix[i][j] for i in range(len(matrix)) for j in range(len(matrix[i])) if i != j):
+def by_dump(dumps: _Points) -> Figure | None:
+    """Of each dump, the share removed when it is deduplicated by itself, and the share it adds no document with."""
+    if len(dumps) < 2:
+        return None
+    names = [label(dump["dump"], 24) for dump in dumps]
+    traces = [
+        {
+            "type": "bar",
+            "name": title,
+            "x": names,
+            "y": [dump[field] for dump in dumps],
+            "marker": {"color": colour},
+            "hovertemplate": f"<b>%{{x}}</b><br>%{{y:.1%}} {title}<extra></extra>",
+        }
+        for field, title, colour in (
+            ("alone_share", "removed by itself", REMOVED_SOFT),
+            ("known_share", "removed after the dumps before it", REMOVED),
+        )
+    ]
+    drawn = figure(
+        traces, 320, axis(type="category", showgrid=False), axis(tickformat=".0%", rangemode="tozero"), legend=True
+    )
+    drawn["layout"]["barmode"] = "group"
+    return drawn
+
+
+def overlap(dumps: Sequence[str], matrix: Sequence[Sequence[int]], documents: Mapping[str, int]) -> Figure | None:
+    """Documents of one dump (row) that also have a copy in another (column), coloured by their share of the row's.
+
+    ``documents``: how many each dump has.
+    """
+    rows = range(len(dumps))
+    if len(dumps) < 2 or not any(matrix[i][j] for i in rows for j in rows if i != j):
         return None
     names = [label(dump, 24) for dump in dumps]
-    values = [[None if i == j else value for j, value in enumerate(row)] for i, row in enumerate(matrix)]
+    shares = [
+        [None if i == j else matrix[i][j] / documents[dumps[i]] if documents.get(dumps[i]) else 0.0 for j in rows]
+        for i in rows
+    ]
     heat = {
         "type": "heatmap",
         "x": names,
         "y": names,
-        "z": values,
+        "z": shares,
+        "zmin": 0,
+        "zmax": 1,
+        "customdata": [[formats.count(value) for value in row] for row in matrix],
         "colorscale": HEAT,
         "xgap": 2,
         "ygap": 2,
         "hoverongaps": False,
-        "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": "~s", "len": 1},
-        "hovertemplate": "%{z:,} documents of <b>%{y}</b><br>have a copy in <b>%{x}</b><extra></extra>",
+        "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": ".0%", "len": 1},
+        "hovertemplate": "%{customdata} documents of <b>%{y}</b>, %{z:.1%},<br>have a copy in <b>%{x}</b>"
+        "<extra></extra>",
     }
-    if len(dumps) <= 8:
-        heat |= {"texttemplate": "%{z:.3~s}", "showscale": False}
+    if len(dumps) <= 10:
+        heat |= {"texttemplate": "%{z:.0%}", "showscale": False}
     y = axis(type="category", autorange="reversed", showgrid=False, ticklabelstandoff=6)
     return figure([heat], max(280, min(640, 44 * len(dumps) + 90)), axis(type="category", showgrid=False), y)
 
@@ -111,38 +134,3 @@ def cluster_sizes(sizes: Sequence[Sequence[int]]) -> Figure | None:
         axis("documents in the cluster", type="log", dtick="D2" if points[-1][0] < 100 else 1, tickformat="~s"),
         axis("clusters", type="log", dtick=1, tickformat="~s"),
     )
-
-
-def pair_similarity(samples: Sequence[Mapping[str, Any]], threshold: float | None) -> Figure | None:
-    """Sampled candidate pairs by estimated similarity, and the threshold."""
-    values = [pair["jaccard"] for pair in samples if pair["jaccard"] is not None]
-    if len(values) < 10 or max(values) - min(values) < 0.1:  # a sample taken around the threshold has no shape to show
-        return None
-    bars = {
-        "type": "histogram",
-        "x": values,
-        "xbins": {"start": 0, "end": 1.0001, "size": 0.025},
-        "marker": {"color": KEPT, "line": {"color": "var(--surface)", "width": 1}},
-        "hovertemplate": "%{y} sampled pairs at %{x}<extra></extra>",
-    }
-    lowest = min(0.5, *values, threshold if threshold is not None else 1)
-    x = axis("estimated Jaccard similarity", range=[max(0, lowest - 0.05), 1.02], tickformat=".2~f")
-    drawn = figure([bars], 260, x, axis("sampled pairs", rangemode="tozero"))
-    drawn["layout"] |= {"bargap": 0.04}
-    if threshold is not None:
-        drawn["layout"]["margin"]["t"] = 28
-        line = {"color": MARK, "width": 2, "dash": "dash"}
-        drawn["layout"]["shapes"] = [
-            {"type": "line", "x0": threshold, "x1": threshold, "yref": "paper", "y0": 0, "y1": 1, "line": line}
-        ]
-        drawn["layout"]["annotations"] = [
-            {
-                "x": threshold,
-                "y": 1,
-                "yref": "paper",
-                "yanchor": "bottom",
-                "text": f"threshold {threshold:g}",
-                "showarrow": False,
-            }
-        ]
-    return drawn
