@@ -1,0 +1,1 @@
+"""What a run took: time, memory of its process tree, bytes through its shuffles."""
