@@ -75,30 +75,31 @@ def read_part(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Re
             yield from table.combine_chunks().to_batches()
 
 
+def read_rows(path: str, columns: Sequence[str], keys: np.ndarray) -> Iterator[pa.RecordBatch]:
+    """Reads the rows of some documents, one record batch a row group that has any; others are not decoded.
+
+    Args:
+        keys: uint64 [n], ascending and distinct; the part's own ``key`` column ascends too.
+
+    Raises:
+        GristmillError: see ``read_part``.
+    """
+    with _opened(path, ["key", *columns]) as file:
+        for group in range(file.num_row_groups):
+            here = file.read_row_group(group, columns=["key"], use_threads=False)["key"].to_numpy()
+            place = np.searchsorted(keys, here)
+            found = place < len(keys)
+            found[found] = keys[place[found]] == here[found]
+            if found.any():
+                table = file.read_row_group(group, columns=list(columns), use_threads=False)
+                table = table if found.all() else table.filter(pa.array(found))
+                yield from table.combine_chunks().to_batches()
+
+
 def read_whole(path: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Reads a part of narrow columns at once; raises like ``read_part``."""
     with _opened(path, columns) as file:
         return file.read(columns=columns, use_threads=False)
-
-
-def read_rows(path: str, keys: np.ndarray, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of a few documents of a part, ``key`` among the columns; row groups that cannot hold them are not read.
-
-    Args:
-        keys: uint64 [n].
-
-    Raises:
-        GristmillError: like ``read_part``; a key that is not there is no error.
-    """
-    with _opened(path, columns) as file:
-        place = file.schema_arrow.names.index("key")
-        for group in range(file.num_row_groups):
-            bounds = file.metadata.row_group(group).column(place).statistics
-            if bounds is not None and bounds.has_min_max and not np.any((keys >= bounds.min) & (keys <= bounds.max)):
-                continue
-            table = file.read_row_group(group, columns=columns, use_threads=False)
-            found = table.filter(pa.array(np.isin(table["key"].to_numpy(), keys)))
-            yield from found.combine_chunks().to_batches()
 
 
 def read_schema(path: str) -> pa.Schema:

@@ -70,7 +70,7 @@ def _texts(output: str, keys: Iterable[int]) -> tuple[dict[int, str], str]:
     for part in np.unique(parts).tolist():
         try:
             path = storage.join(output, "documents", f"{part_path(part, list(dumps))}.parquet")
-            for batch in read_rows(path, wanted[parts == part], ["key", "text"]):
+            for batch in read_rows(path, ["key", "text"], wanted[parts == part]):
                 texts |= {
                     key: text[: LONGEST + 1]
                     for key, text in zip(batch["key"].to_pylist(), batch["text"].to_pylist(), strict=True)
