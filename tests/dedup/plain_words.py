@@ -1,4 +1,4 @@
-"""Words and their hashes in plain Python: what the kernels must equal."""
+"""Words, their hashes and lines in plain Python: what the kernels must equal."""
 
 from __future__ import annotations
 
@@ -40,3 +40,16 @@ def word_hash(word: str) -> int:
     for start in range(0, len(data), 8):
         value = (value ^ int.from_bytes(data[start : start + 8], "little")) * int(WORD_FACTOR) & MASK
     return mix(value)
+
+
+def without(text: str, dropped: set[int]) -> str:
+    """Blank lines behind a dropped line go with it; those before it too where nothing follows."""
+    kept: list[str] = []
+    skipping = False
+    for number, line in enumerate(text.split("\n")):
+        skipping = number in dropped or (skipping and not line.strip())
+        if not skipping:
+            kept.append(line)
+    while skipping and kept and not kept[-1].strip():
+        kept.pop()
+    return "\n".join(kept)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plain_words import MASK, mix, word_hash, words_of
+from plain_words import MASK, mix, without, word_hash, words_of
 
 from dedup.paragraph_kernels import PARAGRAPH_SEED, STEP
 from dedup.paragraphs import groups, paragraphs, without_lines
@@ -37,19 +37,6 @@ def paragraphs_of(texts: list[str], minimum: int) -> list[tuple[int, int, int, i
             if len(words[number]) >= minimum
         ]
     return found
-
-
-def without(text: str, dropped: set[int]) -> str:
-    """Blank lines behind a dropped line go with it; those before it too where nothing follows."""
-    kept: list[str] = []
-    skipping = False
-    for number, line in enumerate(text.split("\n")):
-        skipping = number in dropped or (skipping and not line.strip())
-        if not skipping:
-            kept.append(line)
-    while skipping and kept and not kept[-1].strip():
-        kept.pop()
-    return "\n".join(kept)
 
 
 @given(st.lists(TEXTS, max_size=5), st.integers(1, 13), st.booleans())
