@@ -1,81 +1,87 @@
 # mypy: allow-untyped-defs
-"""Counting the distinct pieces of a batch of documents in one pass."""
+"""Counting pieces in one table that many batches of documents go through."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from tokenizer.piece_kernels import hash_piece, same_piece
+from tokenizer.piece_kernels import hash_piece, word_at
 from tokenizer.scanner_kernels import MARK_PADDING, mark_pieces, next_mark
 
-# Columns of the table's rows, int64: where the piece starts in the text, its bytes, its count, its hash.
-_START, _LENGTH, _COUNT, _HASH = range(4)
+# Columns of ``rows``, int64: where the piece starts in ``arena``, where the next one will; its count. A row's piece
+# ends where that of the row behind it starts.
+START, COUNT = range(2)
+# What ``used`` holds, int64: rows and bytes of the arena in use.
+ROWS, BYTES = range(2)
+_LOW = np.uint64(0xFFFFFFFF)
+_HIGH_BITS = np.uint64(32)
+
+
+@njit(inline="always")
+def _same(arena, at, data, start, length):
+    position = 0
+    while position < length:
+        if word_at(arena, at + position, length - position) != word_at(data, start + position, length - position):
+            return False
+        position += 8
+    return True
 
 
 @njit(nogil=True, cache=True)
-def _grown(rows, size):
-    """A table of twice the rows, and the slots over them: row + 1 by hash, 0 where free."""
-    more = np.empty((2 * len(rows), 4), np.int64)
-    more[:size] = rows[:size]
-    slots = np.zeros(4 * len(rows), np.int64)
-    mask = len(slots) - 1
-    for row in range(size):
-        slot = more[row, _HASH] & mask
-        while slots[slot] != 0:
-            slot = (slot + 1) & mask
-        slots[slot] = row + 1
-    return more, slots
-
-
-@njit(nogil=True, cache=True)
-def _count_document(data, start, stop, weight, marks, rows, slots, size):
-    """Counts the pieces of a marked document; returns the rows in use. There is room for a new row a piece."""
-    mask = len(slots) - 1
-    base = start
+def _count_document(data, base, stop, weight, marks, rows, slots, arena, used):
+    """Counts the pieces of a marked document. There is room for a row and a copy of each piece."""
+    mask = np.uint64(len(slots) - 1)
+    size = used[ROWS]
+    filled = used[BYTES]
+    start = base
     while start < stop:
         end = base + next_mark(marks, start - base + 1)
         length = end - start
-        value = np.int64(hash_piece(data, start, end))
+        value = hash_piece(data, start, end) >> _HIGH_BITS
         slot = value & mask
-        row = slots[slot] - 1
-        while row >= 0 and not (
-            rows[row, _HASH] == value
-            and rows[row, _LENGTH] == length
-            and same_piece(data, rows[row, _START], start, length)
-        ):
-            slot = (slot + 1) & mask
-            row = slots[slot] - 1
-        if row >= 0:
-            rows[row, _COUNT] += weight
-        else:
-            slots[slot] = size + 1
-            rows[size, _START] = start
-            rows[size, _LENGTH] = length
-            rows[size, _COUNT] = weight
-            rows[size, _HASH] = value
-            size += 1
+        while True:
+            entry = slots[slot]
+            if entry == 0:
+                slots[slot] = value << _HIGH_BITS | np.uint64(size + 1)
+                rows[size, START] = filled
+                rows[size, COUNT] = weight
+                for i in range(length):
+                    arena[filled + i] = data[start + i]
+                filled += length
+                size += 1
+                rows[size, START] = filled
+                break
+            if entry >> _HIGH_BITS == value:
+                row = np.int64(entry & _LOW) - 1
+                at = rows[row, START]
+                if rows[row + 1, START] - at == length and _same(arena, at, data, start, length):
+                    rows[row, COUNT] += weight
+                    break
+            slot = (slot + np.uint64(1)) & mask
         start = end
-    return size
+    used[ROWS] = size
+    used[BYTES] = filled
 
 
 @njit(nogil=True, cache=True)
-def count_distinct(data, offsets, weights, kinds, windows, classes):
-    """Finds the distinct pieces of all documents and how often each occurs.
+def count_documents(data, offsets, weights, kinds, windows, classes, first, rows, slots, arena, used):
+    """Counts documents from number ``first`` on, as long as the table has room.
 
     Args:
         data, offsets: a text column, see ``text_buffers``.
-        weights: int64 [rows], how often each document counts; 0 skips it.
+        weights: int64 [documents], how often each counts; 0 skips it.
         kinds, windows, classes: a pre-tokenizer's ``ScannerTables``.
+        rows: int64 [room + 1, 2], see START and COUNT.
+        slots: uint64, a power of two and at least twice the room for rows: hash << 32 | row + 1, 0 where free.
+        arena: uint8, the pieces of all rows.
+        used: int64 [2], see ROWS and BYTES.
 
     Returns:
-        ``starts`` int64, ``lengths`` int64 and ``counts`` int64, one a distinct piece, in order of first occurrence;
-        ``starts`` are positions in ``data``.
+        The first document that was not counted, and how many rows and bytes it may need; or the number of documents.
     """
-    rows, slots = _grown(np.empty((1 << 11, 4), np.int64), 0)
-    size = 0
     marks = np.empty(MARK_PADDING, np.uint8)
-    for document in range(len(offsets) - 1):
+    for document in range(first, len(weights)):
         start = offsets[document]
         stop = offsets[document + 1]
         if weights[document] == 0:
@@ -86,44 +92,36 @@ def count_distinct(data, offsets, weights, kinds, windows, classes):
         pieces = 0
         for i in range(stop - start):
             pieces += marks[i]
-        while len(rows) < size + pieces:
-            rows, slots = _grown(rows, size)
-        size = _count_document(data, start, stop, weights[document], marks, rows, slots, size)
-    return rows[:size, _START].copy(), rows[:size, _LENGTH].copy(), rows[:size, _COUNT].copy()
+        if used[ROWS] + pieces >= len(rows) or used[BYTES] + stop - start > len(arena):
+            return document, pieces, stop - start
+        _count_document(data, start, stop, weights[document], marks, rows, slots, arena, used)
+    return len(weights), 0, 0
 
 
 @njit(nogil=True, cache=True)
-def gather_pieces(data, starts, lengths):
-    """Copies the pieces ``data[starts:starts + lengths]`` behind each other; returns bytes uint8 and offsets int64."""
-    offsets = np.zeros(len(starts) + 1, np.int64)
-    for i in range(len(starts)):
-        offsets[i + 1] = offsets[i] + lengths[i]
+def rehash(old, slots):
+    """Enters the entries of an old hash table into a larger, empty one."""
+    mask = np.uint64(len(slots) - 1)
+    for i in range(len(old)):
+        if old[i]:
+            slot = (old[i] >> _HIGH_BITS) & mask
+            while slots[slot]:
+                slot = (slot + np.uint64(1)) & mask
+            slots[slot] = old[i]
+
+
+@njit(nogil=True, cache=True)
+def take_pieces(arena, rows, order):
+    """The pieces of some rows behind each other: bytes uint8, offsets int64 and counts int64."""
+    offsets = np.zeros(len(order) + 1, np.int64)
+    counts = np.empty(len(order), np.int64)
+    for i in range(len(order)):
+        row = order[i]
+        offsets[i + 1] = offsets[i] + rows[row + 1, START] - rows[row, START]
+        counts[i] = rows[row, COUNT]
     out = np.empty(offsets[-1], np.uint8)
-    for i in range(len(starts)):
-        for k in range(lengths[i]):
-            out[offsets[i] + k] = data[starts[i] + k]
-    return out, offsets
-
-
-@njit(nogil=True, cache=True)
-def sum_equal_neighbours(data, offsets, counts):
-    """Sums the counts of equal pieces that lie next to each other.
-
-    Returns:
-        ``first`` int64, the index of the first piece of each run of equals, and ``sums`` int64.
-    """
-    first = np.empty(len(counts), np.int64)
-    sums = np.empty(len(counts), np.int64)
-    size = 0
-    for i in range(len(counts)):
-        start = offsets[i]
-        length = offsets[i + 1] - start
-        if size > 0:
-            before = first[size - 1]
-            if offsets[before + 1] - offsets[before] == length and same_piece(data, offsets[before], start, length):
-                sums[size - 1] += counts[i]
-                continue
-        first[size] = i
-        sums[size] = counts[i]
-        size += 1
-    return first[:size].copy(), sums[:size].copy()
+    for i in range(len(order)):
+        at = rows[order[i], START]
+        for k in range(offsets[i + 1] - offsets[i]):
+            out[offsets[i] + k] = arena[at + k]
+    return out, offsets, counts

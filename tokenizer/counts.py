@@ -1,41 +1,32 @@
-"""Piece counts: the whole of what a corpus says to BPE training, mergeable and durable.
-
-A count table has the columns ``piece`` (large_binary, ascending by bytes, distinct) and ``count`` (int64), and carries
-the pre-tokenizer's name and fingerprint in its schema metadata, so counts of different pre-tokenizers never mix.
-"""
+"""Counting pieces: from text columns to a sorted table of distinct pieces, in bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from text.arrow_buffers import text_buffers
-from tokenizer.count_kernels import count_distinct, gather_pieces, sum_equal_neighbours
+from tokenizer.count_addition import added_files, temporary_folder
+from tokenizer.count_files import BATCH_ROWS, CountWriter, count_table, schema
+from tokenizer.count_kernels import BYTES, ROWS, count_documents, rehash, take_pieces
+from tokenizer.order_kernels import leading_words, sort_ties
 from tokenizer.pretokenizers import Pretokenizer
 
-_NAME = b"gristmill.pretokenizer"
-_FINGERPRINT = b"gristmill.pretokenizer.fingerprint"
-_BATCH_ROWS = 1 << 17
-_STREAM_ROWS = 1 << 20  # rows held in memory while files are merged
-
-
-def schema(pretokenizer: Pretokenizer) -> pa.Schema:
-    """The schema of a count table made with ``pretokenizer``."""
-    fields = [pa.field("piece", pa.large_binary(), nullable=False), pa.field("count", pa.int64(), nullable=False)]
-    metadata = {_NAME: pretokenizer.name.encode(), _FINGERPRINT: pretokenizer.fingerprint.encode()}
-    return pa.schema(fields, metadata)
+TABLE_BYTES = 1 << 28  # of a counter's table; what does not fit goes to disk in sorted runs
+_ROW_BYTES = 32  # of the table, for each row there is room for
+LARGEST = 2**63 - 1
 
 
 def count_pieces(
     texts: pa.Array | pa.ChunkedArray, pretokenizer: Pretokenizer, weights: np.ndarray | None = None
 ) -> pa.Table:
-    """Counts the pieces of a text column.
+    """Counts the pieces of a text column, all in memory.
 
     Args:
         texts: ``string`` or ``large_string`` [rows]; nulls count as empty.
@@ -46,18 +37,151 @@ def count_pieces(
         A count table, sorted by piece.
 
     Raises:
-        ValueError: a text is not valid UTF-8, or a weight is negative.
+        ValueError: a text is not valid UTF-8, or a weight is negative or too large.
     """
-    data, offsets = valid_text_buffers(texts)
-    rows = len(offsets) - 1
-    weights = np.ones(rows, np.int64) if weights is None else np.ascontiguousarray(weights, np.int64)
-    if len(weights) != rows:
-        raise ValueError(f"weights has {len(weights)} rows and texts {rows}: give one weight a document")
-    if rows and weights.min() < 0:
-        raise ValueError(f"weights holds {weights.min()}: a document counts 0 times or more")
-    starts, lengths, counts = count_distinct(data, offsets, weights, *pretokenizer.tables_for(data, offsets))
-    piece_data, piece_offsets = gather_pieces(data, starts, lengths)
-    return _sorted_table(piece_data, piece_offsets, counts, schema(pretokenizer))
+    with PieceCounter(pretokenizer, table_bytes=LARGEST) as counter:
+        counter.add(texts, weights)
+        return counter.table()
+
+
+class PieceCounter:
+    """Counts the pieces of many batches of text in bounded memory.
+
+    Args:
+        pretokenizer: decides the pieces.
+        unit: the weights are in so many parts of an occurrence.
+        table_bytes: memory for the table; a table that would outgrow it is sorted, written to a temporary file and
+            begun again. A single document may exceed it.
+        folder: where those files go; the system's temporary folder when empty.
+    """
+
+    def __init__(
+        self,
+        pretokenizer: Pretokenizer,
+        unit: int = 1,
+        table_bytes: int | None = None,
+        folder: str | None = None,
+    ):
+        self.schema = schema(pretokenizer, unit)
+        self._pretokenizer = pretokenizer
+        self._table_bytes = TABLE_BYTES if table_bytes is None else table_bytes
+        self._folder = folder
+        self._runs = contextlib.ExitStack()
+        self._run_paths: list[Path] = []
+        self._weight = 0  # of all pieces so far, at most: no count can be more
+        self._clear()
+
+    def __enter__(self) -> PieceCounter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runs.close()
+
+    def _clear(self) -> None:
+        self._rows = np.zeros(((1 << 11) + 1, 2), np.int64)
+        self._slots = np.zeros(1 << 12, np.uint64)
+        self._arena = np.empty(1 << 15, np.uint8)
+        self._used = np.zeros(2, np.int64)
+
+    def add(self, texts: pa.Array | pa.ChunkedArray, weights: np.ndarray | None = None) -> None:
+        """Counts a text column; arguments and errors are those of ``count_pieces``."""
+        data, offsets = valid_text_buffers(texts)
+        documents = len(offsets) - 1
+        weights = np.ones(documents, np.int64) if weights is None else np.ascontiguousarray(weights, np.int64)
+        if len(weights) != documents:
+            raise ValueError(f"weights has {len(weights)} rows and texts {documents}: give one weight a document")
+        if documents and weights.min() < 0:
+            raise ValueError(f"weights holds {weights.min()}: a document counts 0 times or more")
+        self._weight += _dot(weights, np.diff(offsets))
+        if self._weight > LARGEST:
+            raise ValueError(
+                f"weights up to {weights.max()} can add up to more than 2^63: give weights with fewer digits"
+            )
+        tables = self._pretokenizer.tables_for(data, offsets)
+        first = 0
+        while True:
+            first, rows, size = count_documents(
+                data, offsets, weights, *tables, first, self._rows, self._slots, self._arena, self._used
+            )
+            if first == documents:
+                return
+            self._make_room(rows, size)
+
+    def _make_room(self, more_rows: int, more_bytes: int) -> None:
+        """Grows the table for one more document, or begins a new one."""
+        room = _grown(len(self._rows) - 1, int(self._used[ROWS]) + more_rows)
+        arena = _grown(len(self._arena), int(self._used[BYTES]) + more_bytes)
+        if _ROW_BYTES * room + arena > self._table_bytes and self._used[ROWS]:
+            self._spill()
+            return
+        if room > len(self._rows) - 1:
+            grown = np.zeros((room + 1, 2), np.int64)
+            grown[: len(self._rows)] = self._rows
+            slots = np.zeros(2 * room, np.uint64)
+            rehash(self._slots, slots)
+            self._rows, self._slots = grown, slots
+        if arena > len(self._arena):
+            more = np.empty(arena, np.uint8)
+            more[: self._used[BYTES]] = self._arena[: self._used[BYTES]]
+            self._arena = more
+
+    def _spill(self) -> None:
+        if not self._run_paths:
+            self._run_folder = Path(self._runs.enter_context(temporary_folder(self._folder)))
+        path = self._run_folder / f"{len(self._run_paths):06}.parquet"
+        with CountWriter(path, self.schema, "lz4") as writer:
+            for table in self._sorted_tables():
+                writer.write(table)
+        self._run_paths.append(path)
+        self._clear()
+
+    def _sorted_tables(self) -> Iterator[pa.Table]:
+        """What the table holds, in the order of the pieces."""
+        rows = int(self._used[ROWS])
+        starts = self._rows[: rows + 1, 0].copy()
+        words = leading_words(self._arena, starts)
+        order = np.argsort(words)
+        sort_ties(self._arena, starts, words, order)
+        del words, starts
+        for first in range(0, rows, BATCH_ROWS):
+            data, offsets, counts = take_pieces(self._arena, self._rows, order[first : first + BATCH_ROWS])
+            yield count_table(data, offsets, counts, self.schema)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """All that was counted, in the order of the pieces, a bounded number of them at a time."""
+        if not self._run_paths:
+            yield from self._sorted_tables()
+            return
+        if self._used[ROWS]:
+            self._spill()
+        with added_files(self._run_paths, self.schema, [Fraction(1)] * len(self._run_paths), self._folder) as tables:
+            yield from tables
+
+    def table(self) -> pa.Table:
+        """All that was counted as one table."""
+        return pa.concat_tables([self.schema.empty_table(), *self.tables()]).combine_chunks()
+
+    def write(self, destination: Any) -> int:
+        """Writes a count file to a path or a file object; returns its rows."""
+        with CountWriter(destination, self.schema) as writer:
+            for table in self.tables():
+                writer.write(table)
+        return writer.rows
+
+
+def _dot(weights: np.ndarray, lengths: np.ndarray) -> int:
+    """The exact sum of products, for numbers whose products may be beyond int64."""
+    if len(weights) == 0:
+        return 0
+    if int(weights.max()) * int(lengths.sum()) <= LARGEST:
+        return int(weights @ lengths)
+    return sum(weight * length for weight, length in zip(weights.tolist(), lengths.tolist()))
+
+
+def _grown(room: int, needed: int) -> int:
+    while room < needed:
+        room *= 2
+    return room
 
 
 def valid_text_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
@@ -77,129 +201,3 @@ def valid_text_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, n
             ) from error
         rows_before += len(chunk)
     return text_buffers(texts)
-
-
-def merge_counts(tables: Sequence[pa.Table]) -> pa.Table:
-    """Adds count tables of one pre-tokenizer together; the same table for any order of them.
-
-    Raises:
-        ValueError: no table, or tables of different pre-tokenizers.
-    """
-    if not tables:
-        raise ValueError("there are no counts to merge: give at least one table")
-    for table in tables[1:]:
-        _check_same(tables[0].schema, table.schema)
-    return _summed(pa.concat_tables([table.replace_schema_metadata(tables[0].schema.metadata) for table in tables]))
-
-
-def merge_count_files(paths: Sequence[str | Path], destination: str | Path) -> int:
-    """Adds count files together into one, holding a bounded part of each in memory.
-
-    Returns:
-        The number of distinct pieces written.
-
-    Raises:
-        ValueError: no file, or files of different pre-tokenizers.
-    """
-    if not paths:
-        raise ValueError("there are no counts to merge: give at least one file")
-    files = [pq.ParquetFile(path) for path in paths]
-    try:
-        schemas = [file.schema_arrow for file in files]
-        for other in schemas[1:]:
-            _check_same(schemas[0], other)
-        batch_rows = max(1 << 10, _STREAM_ROWS // len(files))
-        pieces = 0
-        with pq.ParquetWriter(destination, schemas[0], compression="zstd") as writer:
-            streams = [file.iter_batches(batch_size=batch_rows) for file in files]
-            for table in _merged_stream(streams, schemas[0]):
-                writer.write_table(table, row_group_size=_BATCH_ROWS)
-                pieces += table.num_rows
-        return pieces
-    finally:
-        for file in files:
-            file.close()
-
-
-def write_counts(table: pa.Table, destination: Any) -> None:
-    """Writes a count table as Parquet (zstd) to a path or a file object."""
-    pq.write_table(table, destination, compression="zstd", row_group_size=_BATCH_ROWS)
-
-
-def read_counts(source: Any, pretokenizer: Pretokenizer | None = None) -> pa.Table:
-    """Reads a count file from a path or a file object.
-
-    Raises:
-        ValueError: the file holds no counts, or counts of another pre-tokenizer than the one given.
-    """
-    table = pq.read_table(source)
-    if table.column_names != ["piece", "count"] or _FINGERPRINT not in (table.schema.metadata or {}):
-        raise ValueError(f"{source}: holds columns {table.column_names}, which is no count file; make one by counting")
-    if pretokenizer is not None:
-        _check_same(schema(pretokenizer), table.schema)
-    return table.cast(pa.schema(table.schema.remove_metadata(), table.schema.metadata))
-
-
-def check_counts(table: pa.Table, pretokenizer: Pretokenizer) -> None:
-    """Raises ``ValueError`` naming both when ``table`` was counted with another pre-tokenizer."""
-    _check_same(schema(pretokenizer), table.schema)
-
-
-def _check_same(expected: pa.Schema, found: pa.Schema) -> None:
-    left, right = expected.metadata or {}, found.metadata or {}
-    if left.get(_FINGERPRINT) != right.get(_FINGERPRINT):
-        names = [
-            f"{metadata.get(_NAME, b'unknown').decode()!r} ({metadata.get(_FINGERPRINT, b'none').decode()[:12]})"
-            for metadata in (left, right)
-        ]
-        raise ValueError(f"counts of pre-tokenizer {names[1]} cannot serve {names[0]}: count the documents again")
-
-
-def _buffers(pieces: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    return text_buffers(pieces.cast(pa.large_binary()).view(pa.large_string()))
-
-
-def _sorted_table(data: np.ndarray, offsets: np.ndarray, counts: np.ndarray, of: pa.Schema) -> pa.Table:
-    buffers = [None, pa.py_buffer(np.ascontiguousarray(offsets)), pa.py_buffer(data)]
-    pieces = pa.Array.from_buffers(pa.large_binary(), len(counts), buffers)
-    order = pc.sort_indices(pieces)
-    return pa.table([pieces.take(order), pa.array(counts).take(order)], schema=of)
-
-
-def _summed(table: pa.Table) -> pa.Table:
-    table = table.combine_chunks()
-    pieces, counts = (table[name].combine_chunks() for name in ("piece", "count"))
-    order = pc.sort_indices(pieces)
-    pieces, counts = pieces.take(order), counts.take(order)
-    if isinstance(pieces, pa.ChunkedArray):
-        pieces, counts = pieces.combine_chunks(), counts.combine_chunks()
-    data, offsets = _buffers(pieces)
-    first, sums = sum_equal_neighbours(data, offsets, counts.to_numpy(zero_copy_only=False))
-    return pa.table([pieces.take(pa.array(first)), pa.array(sums)], schema=table.schema)
-
-
-def _merged_stream(streams: Sequence[Iterable[pa.RecordBatch]], of: pa.Schema) -> Iterator[pa.Table]:
-    """Merges sorted streams of counts; holds at most one batch of each, and what is left of the ones before."""
-    iterators = [iter(stream) for stream in streams]
-    heads: list[pa.Table | None] = [None] * len(iterators)
-    while True:
-        for i, iterator in enumerate(iterators):
-            head = heads[i]
-            while head is None or head.num_rows == 0:
-                batch = next(iterator, None)
-                if batch is None:
-                    head = None
-                    break
-                head = pa.Table.from_batches([batch]).cast(of.remove_metadata())
-            heads[i] = head
-        live = [(i, head) for i, head in enumerate(heads) if head is not None]
-        if not live:
-            return
-        # Every piece up to the smallest last piece is complete: no stream can still bring a smaller one.
-        bound = min(head["piece"][-1].as_py() for _, head in live)
-        taken = []
-        for i, head in live:
-            rows = pc.sum(pc.less_equal(head["piece"], pa.scalar(bound, pa.large_binary()))).as_py() or 0
-            taken.append(head.slice(0, rows))
-            heads[i] = head.slice(rows)
-        yield _summed(pa.concat_tables(taken)).replace_schema_metadata(of.metadata)

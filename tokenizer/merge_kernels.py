@@ -182,7 +182,7 @@ def merge_steps(
         threshold: pairs that occur less often are not watched.
         longest: bytes of the longest token.
         merged: int32 [merges, 2], receives the merged pairs from row ``done`` on; row i makes token 256 + i.
-        counts: int64 [merges], receives their totals.
+        merged_counts: int64 [merges], receives their totals.
 
     Returns:
         The rows of ``merged`` now, and one of DONE, NO_PAIRS, PAIRS_FULL and POSITIONS_FULL.
@@ -217,7 +217,7 @@ def merge_steps(
         sizes[token] = sizes[first] + sizes[second]
         merged[done, 0] = first
         merged[done, 1] = second
-        counts[done] = total[pair]
+        merged_counts[done] = total[pair]
         done += 1
         begin = list_start[pair]
         kept = begin

@@ -61,15 +61,14 @@ def merge(
     from rich.progress import Progress
 
     from pipeline.errors import ConfigError
-    from tokenizer import counts as piece_counts
-    from tokenizer import formats, merges, pretokenizers
+    from tokenizer import count_addition, count_files, formats, merges, pretokenizers
 
     files = sorted(file for path in counts for file in (path.rglob("*.parquet") if path.is_dir() else [there(path)]))
     if not files:
         raise ConfigError(f"{counts[0]}: no count files; make some with `gristmill tokenizer count`")
     with as_one_line():
         scheme = pretokenizers.pretokenizer(pretokenizer)
-        total = piece_counts.merge_counts([piece_counts.read_counts(file, scheme) for file in files])
+        total = count_addition.merge_counts([count_files.read_counts(file, scheme) for file in files])
         with Progress(transient=True) as progress:
             line = progress.add_task("merges", total=vocabulary)
             learned = merges.train(

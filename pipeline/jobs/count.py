@@ -15,7 +15,8 @@ from pipeline.jobs.train_tokenizer import added
 from pipeline.manifests import Outcome
 from pipeline.parts import text_bytes
 from pipeline.storage import atomic_write
-from tokenizer.counts import count_pieces, write_counts
+from tokenizer.count_files import write_counts
+from tokenizer.counts import count_pieces
 from tokenizer.pretokenizers import PRETOKENIZERS, Pretokenizer
 
 

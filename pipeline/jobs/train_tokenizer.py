@@ -16,7 +16,8 @@ from pipeline.errors import ConfigError, GristmillError
 from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
 from tokenizer import formats, merges
-from tokenizer.counts import merge_counts, read_counts
+from tokenizer.count_addition import merge_counts
+from tokenizer.count_files import read_counts
 from tokenizer.pretokenizers import PRETOKENIZERS, Pretokenizer
 
 FOLDER = "tokenizer"

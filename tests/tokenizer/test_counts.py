@@ -10,14 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenizer.counts import (
-    count_pieces,
-    merge_count_files,
-    merge_counts,
-    read_counts,
-    schema,
-    write_counts,
-)
+from tokenizer.count_addition import merge_count_files, merge_counts
+from tokenizer.count_files import read_counts, schema, write_counts
+from tokenizer.counts import count_pieces
 from tokenizer.pretokenizers import pretokenizer
 from tokenizer.scanner_kernels import piece_ends
 
@@ -80,7 +75,7 @@ def test_merging_files_is_counting_everything(parts, real_texts, tmp_path, monke
     assert merge_count_files(paths, tmp_path / "all.parquet") == whole.num_rows
     assert read_counts(tmp_path / "all.parquet", PRESET).equals(whole, check_metadata=True)
     # Batches much smaller than the files, so that every stream is cut many times.
-    monkeypatch.setattr("tokenizer.counts._STREAM_ROWS", 3 * 1024)
+    monkeypatch.setattr("tokenizer.count_addition._STREAM_ROWS", 3 * 1024)
     assert merge_count_files(paths[::-1], tmp_path / "again.parquet") == whole.num_rows
     assert read_counts(tmp_path / "again.parquet", PRESET).equals(whole)
 
