@@ -360,7 +360,7 @@ def _match_and_cluster(given: dict[str, Any], folder: Path) -> dict[str, Any]:
     watch = _Watch()
     started = time.monotonic()
     with counting() as shuffled:
-        for each in stages.JOBS["dedup"][1:]:
+        for each in stages.jobs("dedup", corpus.config)[1:]:
             begun = time.monotonic()
             job.run(each, corpus)
             manifest = manifests.read_manifest(corpus.folder(each.folder)) or {}

@@ -51,6 +51,7 @@ class Batch(NamedTuple):
 
 
 class _Rows(NamedTuple):
+    cluster: np.ndarray  # int64: the document that is the origin
     origin: np.ndarray  # uint64: hash of the origin
     copy: np.ndarray  # uint64: hash of the document
     jaccard: np.ndarray  # float64: least similarity to the origin
@@ -121,6 +122,16 @@ class GeneratedCorpus:
             ]
         )
 
+    def origin_rows(self) -> np.ndarray:
+        """int64 [documents]: the row of each row's origin; its own for one that is no copy."""
+        row_of = np.empty(self.documents, np.int64)
+        row_of[_order(self.documents, self.seed)] = np.arange(self.documents)
+        return row_of[self._rows(0, self.documents).cluster]
+
+    def stated_jaccard(self) -> np.ndarray:
+        """float64 [documents]: the similarity to its origin that each row was made for; 1 where it is equal to it."""
+        return self._rows(0, self.documents).jaccard
+
     def labels(self) -> np.ndarray:
         """int64 [documents]: the true cluster of each row."""
         return self._rows(0, self.documents).label
@@ -144,7 +155,8 @@ class GeneratedCorpus:
         jaccard = np.where(exact, 1.0, low + (high - low) * (uniform[3] * _UNIT))
         origin = keyed_hash(cluster, self.seed + 7)
         own = keyed_hash(document, self.seed + 8)
-        return _Rows(origin, own, jaccard, exact, np.where(decoy, document, cluster).astype(np.int64))
+        label = np.where(decoy, document, cluster).astype(np.int64)
+        return _Rows(cluster.astype(np.int64), origin, own, jaccard, exact, label)
 
     def _shape(self, rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
         """Words of the origin (int64 [n]) and script (uint8 [n])."""
