@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dedup import rates
-from dedup.pair_graph import PairGraph, graph_of
+from dedup.pair_graph import PairGraph, graph_among, graph_of
 from dedup.policies import Clusters, Groups, Policy, decide, groups
 
 LARGEST = 20  # clusters that are told of
@@ -20,7 +20,7 @@ class Tally(NamedTuple):
     """Sums over components; documents that stand in no pair are in none of them.
 
     Attributes:
-        documents, clusters: in pairs.
+        documents, clusters: in pairs of either order.
         removed, removed_alone: int64 [D], see ``rates.removed``; ``reversed_removed``, ``reversed_alone``: the same
             from the last dump backwards, zeros where it was not asked for.
         overlap: int64 [D, D], see ``rates.overlap``.
@@ -72,18 +72,17 @@ def judge(
         both_orders: whether to count from the last dump backwards too.
 
     Returns:
-        uint64 keys [d], ascending, of the documents in forward pairs; their clusters; and the tally.
+        uint64 keys [d], ascending, of the documents in a pair of either order; their clusters; and the tally.
     """
-    forward = (orders & 1) != 0
-    graph = graph_of(left, right) if forward.all() else graph_of(left[forward], right[forward])
+    whole = graph_of(left, right)
+    graph = _with_edges(whole, (orders & 1) != 0)
     scores, outside = _attributes(documents, graph.keys)
     found = groups(graph, policy, scores, outside)
     decided = decide(found, graph.keys, policy)
     together, alone = rates.removed(graph, dumps, policy, scores, outside)
     mirrored = np.zeros_like(together), np.zeros_like(alone)
     if both_orders:
-        backward = (orders & 2) != 0
-        mirrored = _reversed(left[backward], right[backward], policy, dumps, documents)
+        mirrored = _reversed(_with_edges(whole, (orders & 2) != 0), policy, dumps, documents)
     tally = Tally(
         len(graph.keys),
         int((found.first == np.arange(len(graph.keys))).sum()),
@@ -133,13 +132,20 @@ def _attributes(documents: Documents | None, keys: np.ndarray) -> tuple[np.ndarr
     return None if documents.scores is None else documents.scores[rows], documents.outside[rows]
 
 
+def _with_edges(graph: PairGraph, chosen: np.ndarray) -> PairGraph:
+    """The same documents with some of the pairs (bool [p])."""
+    return graph if chosen.all() else PairGraph(graph.keys, graph.earlier[chosen], graph.later[chosen])
+
+
 def _reversed(
-    left: np.ndarray, right: np.ndarray, policy: Policy, dumps: np.ndarray, documents: Documents | None
+    graph: PairGraph, policy: Policy, dumps: np.ndarray, documents: Documents | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """What is removed from the last dump backwards."""
-    graph = graph_of(*(rates.reversed_dumps(side, dumps) for side in (left, right)))
-    attributes = _attributes(documents, rates.reversed_dumps(graph.keys, dumps))
-    return rates.removed(graph, np.sort(dumps[0] + dumps[-1] - dumps), policy, *attributes)
+    mirrored = rates.reversed_dumps(graph.keys, dumps)
+    keys = np.sort(mirrored)
+    turned = graph_among(keys, mirrored[graph.earlier], mirrored[graph.later])
+    attributes = _attributes(documents, rates.reversed_dumps(keys, dumps))
+    return rates.removed(turned, np.sort(dumps[0] + dumps[-1] - dumps), policy, *attributes)
 
 
 def _sizes(found: Groups) -> dict[int, int]:

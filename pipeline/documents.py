@@ -23,6 +23,9 @@ SCHEMA = pa.schema(
     ]
 )
 
+# What the filter keeps: the cluster that dedup found a document in, and how many documents that has, for re-weighting.
+KEPT_SCHEMA = pa.schema([*SCHEMA, ("cluster", pa.uint64()), ("cluster_size", pa.uint32())])
+
 REJECTS_SCHEMA = pa.schema(
     [
         ("key", pa.uint64()),

@@ -67,14 +67,15 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     emptied: list[np.ndarray] = []
     languages: dict[str, dict[str, int]] = {}
     edited_bytes = 0
-    with write_part(corpus.path(f"filtered/{task.name}.parquet"), documents.SCHEMA) as (out, file):
+    clusters = read_whole(corpus.path(task.inputs[2].path), ["key", "cluster", "cluster_size"])
+    with write_part(corpus.path(f"filtered/{task.name}.parquet"), documents.KEPT_SCHEMA) as (out, file):
         for batch, whole_bytes in kept_texts.read(corpus, task.inputs[1:], only=passed["key"]):
             kept = _edited(batch, passed.take(pa.array(rows_of(batch["key"], passed_keys))), presets)
             has_text = pc.greater(pc.binary_length(kept["text"]), 0)
             emptied.append(vector(kept["key"])[~has_text.to_numpy(zero_copy_only=False)])
             kept = kept.filter(has_text)
             edited_bytes += text_bytes(batch["text"].filter(has_text)) - text_bytes(kept["text"])
-            out.write(kept)
+            out.write(_with_clusters(kept, clusters))
             languages = manifests.add_nested([languages, documents.by_language(kept["language"], kept["text"])])
             progress.advance(batch.num_rows, whole_bytes)
 
@@ -125,6 +126,13 @@ def _edited(batch: pa.RecordBatch, annotations: pa.RecordBatch, presets: list[Pr
     return pa.record_batch([columns[name] for name in documents.SCHEMA.names], schema=documents.SCHEMA)
 
 
+def _with_clusters(batch: pa.RecordBatch, clusters: pa.Table) -> pa.RecordBatch:
+    """Documents with the cluster each is in and its size."""
+    rows = pa.array(rows_of(batch["key"], vector(clusters["key"])))
+    found = [clusters[name].combine_chunks().take(rows) for name in ("cluster", "cluster_size")]
+    return pa.record_batch([*batch.columns, *found], schema=documents.KEPT_SCHEMA)
+
+
 def _funnel(annotations: pa.RecordBatch, decided: pa.RecordBatch, rules: list[str]) -> dict[str, dict[str, int]]:
     """By rule: documents and bytes it was the first to remove, and documents that fail it at all."""
     failing = vector(decided["failing"])
@@ -164,4 +172,4 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     return Outcome(counts, {"funnel": [{"rule": rule} | funnel[rule] for rule in order], "languages": languages})
 
 
-JOB = Job("select", "filtered", 1, settings_of, plan, work, beside=("decisions",), summarise=summarise)
+JOB = Job("select", "filtered", 2, settings_of, plan, work, beside=("decisions",), summarise=summarise)

@@ -70,7 +70,7 @@ def test_partitions_add_up_and_the_opposite_order_is_a_run_from_the_last_dump(pa
     total = add(tallies, len(DUMPS))
     forward = [pair for pair, bits in zip(pairs, orders) if bits & 1]
     backward = [pair for pair, bits in zip(pairs, orders) if bits & 2]
-    members = sorted({key for pair in forward for key in pair})
+    members = sorted({key for pair in pairs for key in pair})
     wanted = decided(members, forward, policy, scores, outside & set(members))
     assert rows == wanted
     assert total.documents == len(members)
@@ -80,11 +80,10 @@ def test_partitions_add_up_and_the_opposite_order_is_a_run_from_the_last_dump(pa
     spared = removed(members, forward, unbound, scores, outside) - removed(members, forward, policy, scores, outside)
     assert total.spared == spared
     mirrored = {key: int(reversed_dumps(np.array([key], np.uint64), np.array(DUMPS))[0]) for key in KEYS}
-    seen_backwards = sorted({key for pair in backward for key in pair})
     for point, dump in enumerate(reversed(DUMPS)):
         for figures, chosen in (
-            (total.reversed_removed, [key for key in seen_backwards if key >> 52 >= dump]),
-            (total.reversed_alone, [key for key in seen_backwards if key >> 52 == dump]),
+            (total.reversed_removed, [key for key in members if key >> 52 >= dump]),
+            (total.reversed_alone, [key for key in members if key >> 52 == dump]),
         ):
             assert figures[point] == removed(
                 [mirrored[key] for key in chosen],

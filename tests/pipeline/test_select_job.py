@@ -177,6 +177,16 @@ def test_lines_go_from_the_documents_that_stay(selected):
         assert [row[name] for name in same] == [documents[key][name] for name in same]
 
 
+def test_documents_that_stay_say_which_cluster_they_are_of_and_how_large_it_is(selected):
+    _, output = selected
+    filtered, clusters = by_key(output, "filtered"), by_key(output, "clusters")
+    for key, row in filtered.items():
+        assert [row[name] for name in ("cluster", "cluster_size")] == [
+            clusters[key][name] for name in ("cluster", "cluster_size")
+        ]
+    assert {row["cluster_size"] for row in filtered.values()} >= {1, 2}
+
+
 def test_documents_and_bytes_add_up(selected):
     corpus, _ = selected
     wanted = documents_by_key()
