@@ -174,7 +174,7 @@ class GeneratedCorpus:
     def _batch(self, start: int, stop: int) -> Batch:
         rows = self._rows(start, stop)
         words, script = self._shape(rows)
-        edits = text_kernels.edits_for(words, rows.jaccard, self.ngram)
+        edits = text_kernels.edits_for(words, rows.jaccard, rows.label != rows.cluster, self.ngram)
         # A short page has no room for an edit: its copy differs in punctuation and lines alone.
         styles = np.where(rows.exact | (edits > 0), rows.origin, rows.copy)
         out = np.empty(int((words + edits).sum()) * (SLOT + 4) + SLOT, np.uint8)  # pages not written to cost nothing

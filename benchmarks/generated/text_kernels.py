@@ -54,17 +54,19 @@ def word_counts(origins, median, spread, least, most):
 
 
 @njit(nogil=True, cache=True)
-def edits_for(words, jaccard, ngram):
-    """Word edits (int64 [n]) that leave at least ``jaccard`` (float64 [n]): an edit touches ``ngram`` shingles.
+def edits_for(words, jaccard, upper, ngram):
+    """Word edits (int64 [n]) that leave at least ``jaccard`` (float64 [n]), at most that where ``upper`` (bool [n]).
 
-    Of s shingles, m exchanged for new ones leave (s − m) / (s + m).
+    An edit touches ``ngram`` shingles. Of s shingles, m exchanged for new ones leave (s − m) / (s + m).
     """
     out = np.empty(len(words), np.int64)
     for i in range(len(words)):
         shingles = max(0, words[i] - ngram + 1)
         touched = shingles * (1.0 - jaccard[i]) / (1.0 + jaccard[i])
         room = max(0, words[i] - 2 * (ngram - 1)) // ngram
-        out[i] = min(room, np.int64(touched / ngram + 1e-9))
+        # A word left out or put in exchanges one shingle less on one side: one edit more makes up for some of those.
+        wanted = np.int64(math.ceil(touched / ngram)) + 1 if upper[i] else np.int64(touched / ngram + 1e-9)
+        out[i] = min(room, wanted)
     return out
 
 
