@@ -39,26 +39,27 @@ from tokenizer.unicode_classes import POINTS, points, spelled, unicode_class
 
 @dataclass(frozen=True, eq=False)
 class ClassSplits:
-    """A named chain over three sets of code points, bool [0x110000] each.
+    """A named chain over three sets of code points, written as ``unicode_classes.points`` reads them.
 
     Attributes:
         name: of the preset.
         letters, punctuation, isolated: the classes of steps 2, 3 and 5.
-        spelled: the same sets inside brackets, as the regular expressions of ``to_tokenizers`` have them.
+        spelled: the same sets as classes of the regular expressions that ``to_tokenizers`` gives.
         trailing_space: whether step 4 is in the chain.
     """
 
     name: str
-    letters: np.ndarray
-    punctuation: np.ndarray
-    isolated: np.ndarray
+    letters: str
+    punctuation: str
+    isolated: str
     spelled: tuple[str, str, str]
     trailing_space: bool = True
 
     @functools.cached_property
     def tables(self) -> ScannerTables:
         """What the scanner reads."""
-        return scanner_tables(self.letters, self.punctuation, self.isolated, self.trailing_space)
+        letters, punctuation, isolated = points(self.letters), points(self.punctuation), points(self.isolated)
+        return scanner_tables(letters, punctuation, isolated, self.trailing_space)
 
     def tables_for(self, data: np.ndarray, offsets: np.ndarray) -> ScannerTables:
         """The tables for one block of text: the same for all."""
@@ -79,6 +80,12 @@ class ClassSplits:
         trailing = [r"\s+$"] if self.trailing_space else []
         patterns = ["[\r\n]", rf"\s?{letters}+", rf"\s?{punctuation}+", *trailing, isolated + "+"]
         return isolated_splits(patterns, digits=True)
+
+    def __reduce__(self) -> tuple[type[ClassSplits], tuple[Any, ...]]:
+        """Pickles without the tables."""
+        return ClassSplits, (
+            self.name, self.letters, self.punctuation, self.isolated, self.spelled, self.trailing_space,
+        )  # fmt: skip
 
 
 def scanner_tables(
@@ -158,17 +165,19 @@ _DEEPSEEK_ISOLATED = "800-4E00 4E00-9FA5 AC00-D7FF"
 
 def deepseek_llm() -> ClassSplits:
     """The published pre-tokenizer of DeepSeek LLM to the letter, quirks included."""
-    as_regex = (bracketed(_DEEPSEEK_CASED), bracketed(_DEEPSEEK_PUNCTUATION), bracketed(_DEEPSEEK_ISOLATED))
-    return ClassSplits(
-        "deepseek-llm", points(_DEEPSEEK_CASED), points(_DEEPSEEK_PUNCTUATION), points(_DEEPSEEK_ISOLATED), as_regex
-    )
+    return _by_code_points("deepseek-llm", _DEEPSEEK_CASED, _DEEPSEEK_PUNCTUATION, _DEEPSEEK_ISOLATED)
+
+
+def _by_code_points(name: str, letters: str, punctuation: str, isolated: str) -> ClassSplits:
+    as_regex = (bracketed(letters), bracketed(punctuation), bracketed(isolated))
+    return ClassSplits(name, letters, punctuation, isolated, as_regex)
 
 
 def deepseek_coder() -> ClassSplits:
     """The published pre-tokenizer of DeepSeek Coder (``tokenizer.json`` of deepseek-ai/deepseek-coder-6.7b-base)."""
-    letters, punctuation, isolated = unicode_class("L"), unicode_class("P"), points(_DEEPSEEK_ISOLATED)
+    letters, punctuation = spelled(unicode_class("L")), spelled(unicode_class("P"))
     as_regex = (r"\p{L}", r"\p{P}", "[一-龥ࠀ-一가-퟿]")
-    return ClassSplits("deepseek-coder", letters, punctuation, isolated, as_regex, trailing_space=False)
+    return ClassSplits("deepseek-coder", letters, punctuation, _DEEPSEEK_ISOLATED, as_regex, trailing_space=False)
 
 
 # What is plainly unintended in ``deepseek-llm``, by the name of its repair.
@@ -197,6 +206,8 @@ def deepseek_llm_mended(repairs: frozenset[str] = frozenset(REPAIRS), name: str 
         raise ValueError(f"repair {sorted(unknown)[0]!r} is unknown: choose among {', '.join(REPAIRS)}")
     letters, punctuation, isolated = (points(x) for x in (_DEEPSEEK_CASED, _DEEPSEEK_PUNCTUATION, _DEEPSEEK_ISOLATED))
     all_letters = (unicode_class("L") | unicode_class("M")) & ~points(_WITH_SYMBOLS)
+    if "han" not in repairs:
+        all_letters &= ~points(_MORE_HAN)
     all_symbols = unicode_class("P") | unicode_class("S") | points(_WITH_SYMBOLS)
     if "words" in repairs:
         punctuation &= ~points(_LATIN)
@@ -215,5 +226,4 @@ def deepseek_llm_mended(repairs: frozenset[str] = frozenset(REPAIRS), name: str 
         isolated &= ~points(_JOINERS)
     if "symbols" in repairs:
         punctuation |= all_symbols & ~isolated
-    as_regex = (bracketed(spelled(letters)), bracketed(spelled(punctuation)), bracketed(spelled(isolated)))
-    return ClassSplits(name, letters, punctuation, isolated, as_regex)
+    return _by_code_points(name, spelled(letters), spelled(punctuation), spelled(isolated))

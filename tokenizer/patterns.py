@@ -82,6 +82,10 @@ class Patterns:
         """The same pre-tokenizer as the ``pre_tokenizer`` object of a Hugging Face ``tokenizer.json``."""
         return byte_level(use_regex=True) if self.in_byte_level else isolated_splits(self.patterns)
 
+    def __reduce__(self) -> tuple[type[Patterns], tuple[Any, ...]]:
+        """Pickles without the tables."""
+        return Patterns, (self.name, self.patterns, self.between, self.in_byte_level)
+
 
 class UserPattern:
     """A regular expression of the user's own: its matches and the text between them are the pieces.

@@ -72,10 +72,9 @@ def ask_tokenizers() -> np.ndarray:
     for i, step in enumerate(steps):
         left = {character for piece, _ in step.pre_tokenize_str("".join(characters)) for character in piece}
         bits[[ord(character) for character in characters if character not in left]] |= 1 << i
-    digits = pre_tokenizers.Digits(individual_digits=True)
-    # The letters around a digit end its piece, so a digit is a piece of its own and nothing else is.
-    alone = {piece for piece, _ in digits.pre_tokenize_str("aa".join(characters)) if len(piece) == 1}
-    bits[[ord(character) for character in alone]] |= 1 << len(steps)
+    runs = pre_tokenizers.Digits(individual_digits=False).pre_tokenize_str("".join(characters))
+    digits = "".join(piece for piece, _ in runs[1::2])  # every second run, as U+0000 is no digit
+    bits[[ord(character) for character in digits]] |= 1 << len(steps)
     return bits
 
 
