@@ -9,24 +9,17 @@ import numpy as np
 import pyarrow as pa
 
 from tokenizer.counts import valid_text_buffers
-from tokenizer.encoder_kernels import (
-    LEFT,
-    RIGHT,
-    SHORTER,
-    SIZE,
-    SPINE,
-    TOKEN_COLUMNS,
-    Vocabulary,
-    decode,
-    encode,
-    remember_tokens,
-    tokens_are_proper,
-)
+from tokenizer.encoder_kernels import decode, encode, remember_tokens
 from tokenizer.formats import Tokenizer
 from tokenizer.merges import ID_OF_BYTE
-from tokenizer.vocabulary_kernels import RANK_BITS, build_character_trie, build_trie, merge_tables
+from tokenizer.merging_kernels import MergeTables, tokens_are_proper
+from tokenizer.vocabulary_kernels import RANK_BITS, build_character_trie, build_trie, merge_tables, token_rows
+from tokenizer.word_cache_kernels import HEAD, STATE_FIELDS, WordCache, key_masks
 
-_CACHE_SETS = 1 << 16  # 4 MB a thread: room for the tokens themselves and for the words a text keeps using
+_WORD_SETS = 1 << 16  # 4 MB a thread: room for the tokens themselves and for the words a text keeps using
+_SLOT_LINES = 1 << 14  # 1 MB
+_RING_WORDS = 1 << 20  # 8 MB
+_KEY_MASKS = key_masks()
 
 
 class Encoded(NamedTuple):
@@ -34,6 +27,25 @@ class Encoded(NamedTuple):
 
     tokens: np.ndarray  # uint32 [tokens]
     offsets: np.ndarray  # int64 [documents + 1]
+
+
+class _Memory:
+    """What one thread remembers; ``addresses`` is for the kernels."""
+
+    def __init__(self, words: np.ndarray) -> None:
+        self.words, self.slots = _together([words, np.zeros(8 * _SLOT_LINES, np.uint64)])
+        self.ring = np.empty(_RING_WORDS, np.uint64)  # the system gives it pages as it is used
+        self.state = np.zeros(STATE_FIELDS, np.int64)
+        self.state[HEAD] = 2 * _RING_WORDS  # so that an empty slot is older than the oldest record
+        self.addresses = WordCache(
+            self.words.ctypes.data, _shift(len(self.words) // 8), self.slots.ctypes.data, _shift(_SLOT_LINES),
+            self.ring.ctypes.data, _RING_WORDS, self.state.ctypes.data, _KEY_MASKS.ctypes.data,
+        )  # fmt: skip
+
+
+def _shift(places: int) -> int:
+    """The shift that leaves of a 64-bit hash the number of one of ``places``, a power of two."""
+    return 65 - places.bit_length()
 
 
 class Encoder:
@@ -46,7 +58,7 @@ class Encoder:
             ValueError: more than 2**21 regular tokens or trie nodes.
         """
         self.tokenizer = tokenizer
-        self._vocabulary, self._seed = _vocabulary(tokenizer)
+        self._tables, self._seed, self._arrays = _tables(tokenizer)
         self._token_data, self._token_offsets = _flat(tokenizer.token_bytes)
         self._ids = tokenizer.ids
         self._local = threading.local()
@@ -67,24 +79,21 @@ class Encoder:
         """
         data, offsets = valid_text_buffers(texts)
         documents = len(offsets) - 1
-        vocabulary = self._vocabulary
-        if self.tokenizer.pretokenizer.tables is None:  # each text has its own
-            tables = self.tokenizer.pretokenizer.tables_for(data, offsets)
-            vocabulary = vocabulary._replace(**tables._asdict())
-        out = np.empty(int(offsets[-1] - offsets[0]) + 2 * documents + 4, np.uint32)
+        out = np.empty(int(offsets[-1] - offsets[0]) + 2 * documents + 8, np.uint32)
         ends = np.zeros(documents + 1, np.int64)
         marks = [self.tokenizer.special(name) if on else -1 for name, on in (("begin", begin), ("end", end))]
         # With renumbered ids, ranks and marks must not mix: give the marks ranks behind the regular tokens.
         if self._ids is not None:
             regular = len(self._ids)
             ids = np.concatenate([self._ids, np.array([max(mark, 0) for mark in marks], np.uint32)])
-            count = encode(
-                data, offsets, vocabulary, self._cache(),
-                regular if begin else -1, regular + 1 if end else -1, out, ends,
-            )  # fmt: skip
+            marks = [regular if begin else -1, regular + 1 if end else -1]
+        scanner = self.tokenizer.pretokenizer.tables_for(data, offsets)
+        cache = self._cache().addresses
+        count = encode(data, data.ctypes.data, offsets, scanner, self._tables, cache, marks[0], marks[1], out, ends)
+        if self._ids is not None:
             return Encoded(ids[out[:count]], ends)
-        count = encode(data, offsets, vocabulary, self._cache(), marks[0], marks[1], out, ends)
-        return Encoded(out[:count].copy(), ends)
+        out.resize(count, refcheck=False)  # gives the room that was not needed back without a copy
+        return Encoded(out, ends)
 
     def decode(self, tokens: np.ndarray) -> bytes:
         """The bytes of one sequence of ids; special tokens as their strings.
@@ -109,20 +118,20 @@ class Encoder:
 
     def _bytes(self, tokens: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ends = np.empty(len(offsets), np.int64)
-        data = decode(tokens, offsets, self._token_data, self._token_offsets, ends)
-        if ends[0] < 0:
-            position = -1 - int(ends[0])
+        data, size = decode(tokens, offsets, self._token_data, self._token_offsets, ends)
+        if size < 0:
+            position = -1 - int(size)
             raise ValueError(
                 f"token {tokens[position]} at position {position} is outside the vocabulary of "
                 f"{self.tokenizer.tokens}: these tokens come from another tokenizer"
             )
-        return data, ends
+        return data[:size], ends
 
-    def _cache(self) -> np.ndarray:
-        cache = getattr(self._local, "cache", None)
-        if cache is None:
-            cache = self._local.cache = _together([self._seed])[0]
-        return cache
+    def _cache(self) -> _Memory:
+        memory = getattr(self._local, "memory", None)
+        if memory is None:
+            memory = self._local.memory = _Memory(self._seed)
+        return memory
 
     def __getstate__(self) -> Tokenizer:
         """Pickles as its tokenizer: tables and caches are rebuilt where it arrives."""
@@ -135,7 +144,7 @@ class Encoder:
 def _flat(tokens: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
     offsets = np.zeros(len(tokens) + 1, np.int64)
     np.cumsum([len(token) for token in tokens], out=offsets[1:])
-    return np.frombuffer(b"".join(tokens), np.uint8), offsets
+    return np.frombuffer(b"".join(tokens) + bytes(16), np.uint8), offsets
 
 
 def _together(arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -152,8 +161,8 @@ def _together(arrays: list[np.ndarray]) -> list[np.ndarray]:
     return copies
 
 
-def _vocabulary(tokenizer: Tokenizer) -> tuple[Vocabulary, np.ndarray]:
-    """The tables, and the word cache that a thread starts with."""
+def _tables(tokenizer: Tokenizer) -> tuple[MergeTables, np.ndarray, list[np.ndarray]]:
+    """The tables, the words that a thread starts with, and the arrays that the tables lie in."""
     data, offsets = _flat(tokenizer.merges.tokens())
     tokens = len(offsets) - 1
     if max(tokens, int(offsets[-1])) >= 1 << RANK_BITS:
@@ -161,26 +170,21 @@ def _vocabulary(tokenizer: Tokenizer) -> tuple[Vocabulary, np.ndarray]:
             f"vocabulary of {tokens} tokens with {offsets[-1]} bytes is too large: "
             f"the encoder holds below {1 << RANK_BITS} of either"
         )
-    root = np.empty(65536, np.int32)
-    edges, shorter, start = build_trie(data, offsets, root)
-    character_root, character_edges = build_character_trie(data, offsets, edges, start, int(offsets[-1]) + 2)
+    edges, shorter, paths, start = build_trie(data, offsets)
+    first, characters, shift = build_character_trie(data, data.ctypes.data, offsets, paths, start)
     pairs = np.ascontiguousarray(tokenizer.merges.pairs, np.int32)
     merges, merge_filter = merge_tables(pairs)
-    table = np.zeros((tokens, TOKEN_COLUMNS), np.int32)
-    table[:, SIZE] = np.diff(offsets)
-    table[:, SHORTER] = shorter
-    halves = np.concatenate([np.repeat(np.arange(256, dtype=np.int32)[:, None], 2, axis=1), pairs])
-    for step in range(SPINE):
-        table[:, LEFT + step] = halves[table[:, LEFT + step - 1], 0] if step else halves[:, 0]
-        table[:, RIGHT + step] = halves[table[:, RIGHT + step - 1], 1] if step else halves[:, 1]
-    scanner = tokenizer.pretokenizer.tables_for(np.empty(0, np.uint8), np.zeros(1, np.int64))
-    arrays = [
-        *scanner, ID_OF_BYTE, root, edges, character_root, character_edges, table, merges,
-        merge_filter,
-    ]  # fmt: skip
-    vocabulary = Vocabulary(*_together(arrays), True)  # type: ignore[arg-type, call-arg]
-    proper = bool(tokens_are_proper(data, offsets, vocabulary))
-    cache = np.zeros(8 * _CACHE_SETS, np.uint64)
-    if proper:
-        remember_tokens(data, offsets, cache)
-    return vocabulary._replace(proper=proper), cache
+    rows = token_rows(np.diff(offsets), shorter, pairs)
+    arrays = _together([ID_OF_BYTE.astype(np.int32), first, characters, edges, rows, merges, merge_filter])
+    at = [array.ctypes.data for array in arrays]
+    tables = MergeTables(
+        byte_rank=at[0], first=at[1], characters=at[2], characters_shift=int(shift),
+        characters_mask=len(characters) - 1, edges=at[3], edges_mask=len(edges) - 1, start=int(start), rows=at[4],
+        merges=at[5], merges_mask=len(merges) - 1, merge_filter=at[6], filter_mask=64 * len(merge_filter) - 1, tokens=tokens,
+        proper=0,
+    )  # fmt: skip
+    memory = _Memory(np.zeros(8 * _WORD_SETS, np.uint64))
+    if tokens_are_proper(data.ctypes.data, offsets, tables, memory.state.ctypes.data):
+        tables = tables._replace(proper=1)
+        remember_tokens(data.ctypes.data, data.ctypes.data + len(data), offsets, memory.addresses)
+    return tables, memory.words, arrays

@@ -1,15 +1,19 @@
 # mypy: allow-untyped-defs
-"""The vocabulary as tables: a trie for the longest token at a position, and which token two tokens merge to.
+"""The vocabulary as tables: tries for the longest token at a position, and which token two tokens merge to.
 
-Tokens are ranks here: 0-255 the bytes, then the merges in order. The tables are laid out for few cache misses, which is
-what long pieces cost: three-byte characters (CJK, kana, Hangul, Indic, Thai) are one step in the trie instead of three,
-and a bit filter answers most questions for a merge that does not exist.
+Tokens are ranks here: 0-255 the bytes, then the merges in order. The tables are laid out for few cache misses, and for
+misses that need not wait for each other, which is what pieces without a cache entry cost. A trie over characters
+answers for text; where an edge lies in its table follows from the text alone, so the processor fetches the next edges
+while it still waits for the first. The trie over bytes behind it answers where a token ends inside a character. A bit
+filter answers most questions for a merge that does not exist.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+from text.raw_memory import read_int32, read_uint8, read_uint64
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _FREE = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -18,27 +22,40 @@ RANK_BITS = 21
 _BITS = np.uint64(RANK_BITS)
 _LOW = np.uint64((1 << RANK_BITS) - 1)
 SPLITS = 1 << RANK_BITS
+_VALUE_BITS = np.uint64(RANK_BITS + 1)
+_VALUE = np.uint64((1 << (RANK_BITS + 1)) - 1)
+# Columns of ``token_rows``, half a cache line a token: its bytes; the longest other token it starts with (-1 for
+# none); its right spine: the last token in it, the last in that one, and so on, SPINE of them; its left spine. A spine
+# ends with -1 behind the last token that is the left (right) side of any merge: below it nothing merges across.
+SIZE, SHORTER, RIGHT, LEFT = 0, 1, 2, 5
+SPINE = 3
+TOKEN_COLUMNS = 8
+ROW = 4 * TOKEN_COLUMNS
 
 
 @njit(inline="always")
-def merge_of(left, right, merges, merge_filter):
-    """The rank that ``left`` and ``right`` merge to, or -1. The tables are those of ``merge_tables``."""
+def _mixed(left, right):
     key = np.uint64(left) << _BITS | np.uint64(right)
     mixed = key * _MULTIPLIER
-    mixed ^= mixed >> np.uint64(32)
-    bit = mixed & np.uint64(64 * len(merge_filter) - 1)
+    return key, mixed ^ (mixed >> np.uint64(32))
+
+
+@njit(inline="always")
+def merge_of(left, right, merges, mask, merge_filter, filter_mask):
+    """The rank that ``left`` and ``right`` merge to, or -1. The tables are those of ``merge_tables``, by address."""
+    key, mixed = _mixed(left, right)
+    bit = mixed & np.uint64(filter_mask)
     merged = -1
-    if merge_filter[bit >> np.uint64(6)] >> (bit & np.uint64(63)) & np.uint64(1):
-        mask = np.uint64(len(merges) - 1)
-        slot = mixed & mask
+    if read_uint64(merge_filter + np.int64(bit >> np.uint64(6)) * 8) >> (bit & np.uint64(63)) & np.uint64(1):
+        slot = np.int64(mixed) & mask
         while True:
-            entry = merges[slot]
+            entry = read_uint64(merges + 8 * slot)
             if entry == _FREE:
                 break
             if entry >> _BITS == key:
                 merged = np.int64(entry & _LOW)
                 break
-            slot = (slot + np.uint64(1)) & mask
+            slot = (slot + 1) & mask
     return merged
 
 
@@ -57,9 +74,7 @@ def merge_tables(pairs):
     merge_filter = np.zeros(size // 16, np.uint64)
     mask = np.uint64(size - 1)
     for i in range(len(pairs)):
-        key = np.uint64(pairs[i, 0]) << _BITS | np.uint64(pairs[i, 1])
-        mixed = key * _MULTIPLIER
-        mixed ^= mixed >> np.uint64(32)
+        key, mixed = _mixed(pairs[i, 0], pairs[i, 1])
         bit = mixed & np.uint64(64 * len(merge_filter) - 1)
         merge_filter[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
         slot = mixed & mask
@@ -69,33 +84,60 @@ def merge_tables(pairs):
     return merges, merge_filter
 
 
+@njit(nogil=True, cache=True)
+def token_rows(sizes, shorter, pairs):
+    """int32 [tokens, TOKEN_COLUMNS]: see the columns above."""
+    tokens = len(sizes)
+    goes_left = np.zeros(tokens, np.bool_)
+    goes_right = np.zeros(tokens, np.bool_)
+    for i in range(len(pairs)):
+        goes_left[pairs[i, 0]] = True
+        goes_right[pairs[i, 1]] = True
+    rows = np.full((tokens, TOKEN_COLUMNS), -1, np.int32)
+    # How far down each spine can still merge, in steps below the token; 0 where nothing below it can.
+    reach = np.zeros((tokens, 2), np.int32)
+    for token in range(tokens):
+        rows[token, SIZE] = sizes[token]
+        rows[token, SHORTER] = shorter[token]
+        if token < 256:
+            continue
+        for side in range(2):
+            half = pairs[token - 256, 1 - side]
+            able = goes_left[half] if side == 0 else goes_right[half]
+            reach[token, side] = reach[half, side] + 1 if reach[half, side] or able else 0
+            column = RIGHT if side == 0 else LEFT
+            for step in range(min(reach[token, side], SPINE)):
+                rows[token, column + step] = half
+                if half >= 256:
+                    half = pairs[half - 256, 1 - side]
+    return rows
+
+
 @njit(inline="always")
-def child_of(node, byte, edges):
-    """The trie node behind ``node`` and ``byte``, or -1. ``edges``: uint64 table of ``build_trie``."""
+def child_of(node, byte, edges, mask):
+    """The trie node behind ``node`` and ``byte``, or -1. ``edges``: address of the table of ``build_trie``."""
     key = np.uint64(node) << np.uint64(8) | np.uint64(byte)
-    mask = np.uint64(len(edges) - 1)
-    slot = (key * _MULTIPLIER) >> np.uint64(32) & mask
+    slot = np.int64((key * _MULTIPLIER) >> np.uint64(32)) & mask
     while True:
-        entry = edges[slot]
+        entry = read_uint64(edges + 8 * slot)
         if entry == _FREE:
             return -1
         if entry >> np.uint64(32) == key:
             return np.int64(entry & np.uint64(0xFFFFFFFF))
-        slot = (slot + np.uint64(1)) & mask
+        slot = (slot + 1) & mask
 
 
 @njit(nogil=True, cache=True)
-def build_trie(data, offsets, root):
-    """Builds the trie over all tokens.
+def build_trie(data, offsets):
+    """Builds the trie over the bytes of all tokens.
 
     Args:
         data, offsets: uint8 and int64, the bytes of each token by rank.
-        root: int32 [65536], receives the node behind every two first bytes (first << 8 | second), -1 where none.
 
     Returns:
         ``edges`` uint64 [power of two]: node · byte · next node. A node below the number of tokens is the token that
-        ends there, any other only leads on. And ``shorter`` int32 [tokens], the longest other token that each token
-        starts with, -1 for a byte; and the node before any byte.
+        ends there, any other only leads on. ``shorter`` int32 [tokens], the longest other token that each token starts
+        with, -1 for a byte. ``paths`` int32 [bytes], the node behind each byte of ``data``. The node before any byte.
     """
     tokens = len(offsets) - 1
     total = offsets[tokens]
@@ -106,6 +148,7 @@ def build_trie(data, offsets, root):
     edges = np.full(size, _FREE, np.uint64)
     mask = np.uint64(size - 1)
     token_at = np.full(total + 2, -1, np.int32)  # node 0 is the empty prefix
+    paths = np.empty(total, np.int32)
     nodes = 1
     for token in range(tokens):
         node = 0
@@ -118,8 +161,9 @@ def build_trie(data, offsets, root):
                 edges[slot] = key << np.uint64(32) | np.uint64(nodes)
                 nodes += 1
             node = np.int64(edges[slot] & np.uint64(0xFFFFFFFF))
+            paths[position] = node
         token_at[node] = token
-    name = np.empty(nodes, np.int64)
+    name = np.empty(nodes, np.int32)
     other = tokens
     for node in range(nodes):
         if token_at[node] >= 0:
@@ -142,120 +186,134 @@ def build_trie(data, offsets, root):
                 slot = (slot + np.uint64(1)) & mask
             renamed[slot] = key << np.uint64(32) | np.uint64(name[np.int64(entry & np.uint64(0xFFFFFFFF))])
     shorter = np.full(tokens, -1, np.int32)
-    start = name[0]
+    for position in range(total):
+        paths[position] = name[paths[position]]
     for token in range(tokens):
-        node = start
         for position in range(offsets[token], offsets[token + 1] - 1):
-            node = child_of(node, data[position], renamed)
-            if node < tokens:
-                shorter[token] = node
-    root[:] = -1
-    for first in range(256):
-        node = child_of(start, first, renamed)
-        if node >= 0:
-            for second in range(256):
-                root[first << 8 | second] = child_of(node, second, renamed)
-    return renamed, shorter, start
+            if paths[position] < tokens:
+                shorter[token] = paths[position]
+    return renamed, shorter, paths, name[0]
 
 
 @njit(inline="always")
-def three_byte_character(data, position):
-    """The code point of the three-byte character at ``position``, int64."""
-    return (
-        np.int64(data[position] & 15) << 12 | np.int64(data[position + 1] & 63) << 6 | np.int64(data[position + 2] & 63)
-    )
+def character_at(address):
+    """The code point and the bytes of the character at ``address``; (-1, 0) where none of 1-3 bytes begins."""
+    lead = np.int64(read_uint8(address))
+    if lead >> 4 == 14:
+        second = np.int64(read_uint8(address + 1) & 63)
+        return (lead & 15) << 12 | second << 6 | np.int64(read_uint8(address + 2) & 63), 3
+    if lead < 0x80:
+        return lead, 1
+    if lead >> 5 == 6:
+        return (lead & 31) << 6 | np.int64(read_uint8(address + 1) & 63), 2
+    return -1, 0
 
 
 @njit(inline="always")
-def character_child(node, point, character_edges):
-    """As ``child_of`` for a whole three-byte character: the node, with ``SPLITS`` or-ed where it applies, or -1."""
+def extended(prefix, point):
+    """The hash of a text from that of the text without its last character; 0 for the empty text."""
+    return (prefix + np.uint64(point) + np.uint64(1)) * _MULTIPLIER
+
+
+@njit(inline="always")
+def character_child(node, point, prefix, characters, shift, mask):
+    """As ``child_of`` for a whole character: the node, with ``SPLITS`` or-ed where it applies, or -1.
+
+    ``prefix`` is the hash of the whole text behind ``node`` and ``point``.
+    """
     key = np.uint64(node) << np.uint64(16) | np.uint64(point)
-    mask = np.uint64(len(character_edges) - 1)
-    slot = (key * _MULTIPLIER) >> np.uint64(32) & mask
+    slot = np.int64(prefix >> np.uint64(shift))
     while True:
-        entry = character_edges[slot]
+        entry = read_uint64(characters + 8 * slot)
         if entry == _FREE:
             return -1
-        if entry >> np.uint64(22) == key:
-            return np.int64(entry & np.uint64((1 << 22) - 1))
-        slot = (slot + np.uint64(1)) & mask
+        if entry >> _VALUE_BITS == key:
+            return np.int64(entry & _VALUE)
+        slot = (slot + 1) & mask
 
 
 @njit(nogil=True, cache=True)
-def build_character_trie(data, offsets, edges, start, nodes):
-    """Derives the trie over three-byte characters from the one over bytes.
+def build_character_trie(data, data_address, offsets, paths, start):
+    """Derives the trie over characters of one to three bytes from the one over bytes.
 
     Args:
-        data, offsets: the bytes of each token by rank.
-        edges, start: see ``build_trie``.
-        nodes: an upper bound of the nodes.
+        data, offsets: the bytes of each token by rank, and their address.
+        paths, start: see ``build_trie``.
 
     Returns:
-        ``character_root`` int32 [65536], the token that is exactly one three-byte character, -1 where there is none;
-        and ``character_edges`` uint64 [power of two], node · code point · next node. ``SPLITS`` is set in either on
-        nodes behind which a token ends inside a three-byte character, so the next character must be walked by bytes.
+        ``first`` int32 [65536], the node behind each code point as the first of a token, -1 where there is none;
+        ``characters`` uint64 [power of two], node · code point · next node; and the shift that makes a hash a slot.
+        ``SPLITS`` is set in either on nodes behind which a token ends inside a character, or has one of four bytes:
+        from there the text must be walked by bytes.
     """
     tokens = len(offsets) - 1
-    splits = np.zeros(nodes, np.bool_)
-    path = np.empty(offsets[tokens] + 1, np.int64)
+    splits = np.zeros(offsets[tokens] + 2, np.bool_)
     found = 0
     for token in range(tokens):
-        first = offsets[token]
+        position = offsets[token]
         stop = offsets[token + 1]
-        path[first] = start
-        for position in range(first, stop):
-            node = child_of(path[position], data[position], edges)
-            if position + 1 < stop:
-                path[position + 1] = node
-            if data[position] >> 4 == 14:
-                if position + 3 <= stop:
-                    found += 1
-                else:
-                    splits[path[position]] = True
-    character_root = np.full(65536, -1, np.int32)
-    size = 1024
-    while size < 2 * found:
-        size *= 2
-    character_edges = np.full(size, _FREE, np.uint64)
-    mask = np.uint64(size - 1)
-    used = 0
-    for token in range(tokens):
         node = start
-        stop = offsets[token + 1]
-        for position in range(offsets[token], stop):
-            if data[position] >> 4 == 14 and position + 3 <= stop and _continues(data, position):
-                after = node
-                for k in range(3):
-                    after = child_of(after, data[position + k], edges)
-                point = three_byte_character(data, position)
+        while position < stop:
+            point, size = character_at(data_address + position)
+            if size == 0 or position + size > stop or not _continues(data, position, size):
+                splits[node] = True
+                break
+            node = paths[position + size - 1]
+            position += size
+            found += 1
+    first = np.full(65536, -1, np.int32)
+    shift = 64 - 10
+    while 1 << (64 - shift) < 2 * found:
+        shift -= 1
+    while True:
+        size = 1 << (64 - shift)
+        characters = np.full(size, _FREE, np.uint64)
+        mask = size - 1
+        used = 0
+        for token in range(tokens):
+            position = offsets[token]
+            stop = offsets[token + 1]
+            node = start
+            prefix = np.uint64(0)
+            while position < stop:
+                point, length = character_at(data_address + position)
+                if length == 0 or position + length > stop or not _continues(data, position, length):
+                    break
+                after = paths[position + length - 1]
                 value = after | (SPLITS if splits[after] else 0)
+                prefix = extended(prefix, point)
                 if node == start:
-                    if after < tokens:
-                        character_root[point] = value
-                elif character_child(node, point, character_edges) < 0:
+                    first[point] = value
+                else:
                     key = np.uint64(node) << np.uint64(16) | np.uint64(point)
-                    slot = (key * _MULTIPLIER) >> np.uint64(32) & mask
-                    while character_edges[slot] != _FREE:
-                        slot = (slot + np.uint64(1)) & mask
-                    character_edges[slot] = key << np.uint64(22) | np.uint64(value)
-                    used += 1
-            node = child_of(node, data[position], edges)
-    smaller = 1024
-    while smaller < 2 * used:
-        smaller *= 2
-    if smaller == size:
-        return character_root, character_edges
-    compact = np.full(smaller, _FREE, np.uint64)
-    mask = np.uint64(smaller - 1)
-    for entry in character_edges:
-        if entry != _FREE:
-            slot = ((entry >> np.uint64(22)) * _MULTIPLIER) >> np.uint64(32) & mask
-            while compact[slot] != _FREE:
-                slot = (slot + np.uint64(1)) & mask
-            compact[slot] = entry
-    return character_root, compact
+                    slot = np.int64(prefix >> np.uint64(shift))
+                    while characters[slot] != _FREE and characters[slot] >> _VALUE_BITS != key:
+                        slot = (slot + 1) & mask
+                    if characters[slot] == _FREE:
+                        characters[slot] = key << _VALUE_BITS | np.uint64(value)
+                        used += 1
+                node = after
+                position += length
+        if shift == 64 - 10 or 4 * used >= size:
+            return first, characters, shift
+        shift += 1  # the first size was a guess: tokens share their beginnings
 
 
 @njit(inline="always")
-def _continues(data, position):
-    return data[position + 1] >> 6 == 2 and data[position + 2] >> 6 == 2
+def _continues(data, position, size):
+    whole = True
+    for k in range(1, size):
+        whole &= data[position + k] >> 6 == 2
+    return whole
+
+
+@njit(inline="always")
+def shorter_token(token, rows):
+    """The longest other token that ``token`` starts with, -1 for a byte; ``rows`` is the address of ``token_rows``."""
+    return np.int64(read_int32(rows + ROW * token + 4 * SHORTER))
+
+
+@njit(inline="always")
+def token_size(token, rows):
+    """The bytes of ``token``."""
+    return np.int64(read_int32(rows + ROW * token + 4 * SIZE))

@@ -83,9 +83,9 @@ def test_both_ways_to_merge_are_the_definition(learned_from, texts):
     """Tokenizers learned from little text have the most awkward merges."""
     tokenizer = Tokenizer(PRESET, train(count_pieces(pa.array(learned_from), PRESET), 300))
     matching = Encoder(tokenizer)
-    assert matching._vocabulary.proper
+    assert matching._tables.proper
     merging = Encoder(tokenizer)
-    merging._vocabulary = merging._vocabulary._replace(proper=False)
+    merging._tables = merging._tables._replace(proper=0)
     expected = [encoded_slowly(text, tokenizer) for text in texts]
     assert documents(matching.encode(pa.array(texts))) == expected
     assert documents(merging.encode(pa.array(texts))) == expected
@@ -96,7 +96,7 @@ def test_a_vocabulary_whose_tokens_do_not_encode_to_themselves():
     pairs = np.array([[b, c], [a, b], [257, c]], np.int32)  # abc would be made of ab and c, but bc merges first
     tokenizer = Tokenizer(PRESET, Merges(pairs, np.zeros(3, np.int64)))
     encoder = Encoder(tokenizer)
-    assert not encoder._vocabulary.proper
+    assert not encoder._tables.proper
     texts = ["abc", "ab", "abab", "ababc" * 9]
     assert documents(encoder.encode(pa.array(texts))) == [encoded_slowly(text, tokenizer) for text in texts]
 

@@ -1,0 +1,61 @@
+# mypy: allow-untyped-defs
+"""Reading and writing buffers by address inside numba kernels.
+
+A numba helper that takes an array counts a reference to it in and out of every call, two locked additions that cost
+more than looking a short word up. Helpers of a hot loop take the address (``array.ctypes.data``) instead; whoever calls
+the kernel holds the array, and every helper is told where the bytes end. No access needs alignment.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+
+def _reader(kind, bits):
+    def reader(typingctx, address):
+        def generate(context, builder, signature, arguments):
+            pointer = builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer())
+            return builder.load(pointer, align=1)
+
+        return kind(types.int64), generate
+
+    return reader
+
+
+def _writer(kind, bits):
+    def writer(typingctx, address, value):
+        def generate(context, builder, signature, arguments):
+            pointer = builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer())
+            builder.store(arguments[1], pointer, align=1)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, kind), generate
+
+    return writer
+
+
+read_uint8 = intrinsic(_reader(types.uint8, 8))
+read_int32 = intrinsic(_reader(types.int32, 32))
+read_uint32 = intrinsic(_reader(types.uint32, 32))
+read_int64 = intrinsic(_reader(types.int64, 64))
+read_uint64 = intrinsic(_reader(types.uint64, 64))
+write_uint8 = intrinsic(_writer(types.uint8, 8))
+write_uint32 = intrinsic(_writer(types.uint32, 32))
+write_int64 = intrinsic(_writer(types.int64, 64))
+write_uint64 = intrinsic(_writer(types.uint64, 64))
+
+
+@intrinsic
+def nonzero_mask(typingctx, address):
+    """Bit i of the result (uint64) is set where byte ``address + i`` is not 0; reads 64 bytes."""
+
+    def generate(context, builder, signature, arguments):
+        vector = ir.VectorType(ir.IntType(8), 64)
+        pointer = builder.inttoptr(arguments[0], vector.as_pointer())
+        loaded = builder.load(pointer, align=1)
+        set_ = builder.icmp_unsigned("!=", loaded, ir.Constant(vector, [ir.Constant(ir.IntType(8), 0)] * 64))
+        return builder.bitcast(set_, ir.IntType(64))
+
+    return types.uint64(types.int64), generate
