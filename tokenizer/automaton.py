@@ -66,19 +66,23 @@ def compile_patterns(patterns: Sequence[str]) -> ScannerTables:
 
 def _kinds(sets: list[np.ndarray]) -> tuple[np.ndarray, dict[int, int]]:
     """The kind of each code point, uint8 [0x110000], from 1 on, and the kinds in each set (by its id) as bits."""
-    distinct = {members.tobytes(): members for members in sets}
     changes = np.zeros(POINTS, bool)
-    for members in distinct.values():
+    for members in sets:
         changes[1:] |= members[1:] != members[:-1]
-    starts = np.concatenate([[0], np.flatnonzero(changes)])
-    memberships = np.stack([members[starts] for members in distinct.values()], axis=1)
-    _, first, kinds_of_runs = np.unique(memberships, axis=0, return_index=True, return_inverse=True)
+    starts = np.concatenate([[0], np.flatnonzero(changes)])  # of runs of code points that are in the same sets
+    memberships = np.stack([members[starts] for members in sets], axis=1)
+    _, first, inverse = np.unique(memberships, axis=0, return_index=True, return_inverse=True)
     if len(first) >= KINDS:
         raise UnsupportedPattern(f"its classes tell {len(first)} kinds of characters apart, of at most {KINDS - 1}")
     # Numbering in order of first occurrence keeps the tables the same however the sets were spelled.
-    number = (np.argsort(np.argsort(first)) + 1).astype(np.uint8)
-    kinds = np.repeat(number[kinds_of_runs.reshape(-1)], np.diff(np.append(starts, POINTS)))
-    return kinds, {id(members): sum(1 << int(kind) for kind in np.unique(kinds[members])) for members in sets}
+    kinds_of_runs = (np.argsort(np.argsort(first)) + 1).astype(np.uint8)[inverse.reshape(-1)]
+    kinds = np.repeat(kinds_of_runs, np.diff(np.append(starts, POINTS)))
+    bits = {id(members): _bits(kinds_of_runs[members[starts]]) for members in sets}
+    return kinds, bits
+
+
+def _bits(kinds: np.ndarray) -> int:
+    return sum(1 << kind for kind in set(kinds.tolist()))
 
 
 class _Automaton:

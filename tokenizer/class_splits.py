@@ -176,7 +176,7 @@ def _by_code_points(name: str, letters: str, punctuation: str, isolated: str) ->
 def deepseek_coder() -> ClassSplits:
     """The published pre-tokenizer of DeepSeek Coder (``tokenizer.json`` of deepseek-ai/deepseek-coder-6.7b-base)."""
     letters, punctuation = spelled(unicode_class("L")), spelled(unicode_class("P"))
-    as_regex = (r"\p{L}", r"\p{P}", "[一-龥ࠀ-一가-퟿]")
+    as_regex = (r"\p{L}", r"\p{P}", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]")
     return ClassSplits("deepseek-coder", letters, punctuation, _DEEPSEEK_ISOLATED, as_regex, trailing_space=False)
 
 
