@@ -16,6 +16,9 @@ from pydantic import (
     model_validator,
 )
 
+from tokenizer.forbidden import check_forbidden
+from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS, check_special_tokens
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]  # a compiled hash that has met a smaller one takes an int64
 LARGEST_COUNT = 2**63 - 1  # int64
@@ -282,6 +285,28 @@ class Mix(Section):
     seed: Seed = Field(default=0, description="Seed of the sampling.")
 
 
+Weight = Annotated[float, Field(ge=0, le=1_000_000)]
+
+
+class TokenizerWeights(Section):
+    """How often text counts for the tokenizer, which needs not be how often the model sees it."""
+
+    sources: dict[str, Weight] = Field(
+        default={}, description="By source, up to six digits behind the point; 1 for those not listed."
+    )
+    languages: dict[str, Weight] = Field(
+        default={}, description="By language; 1 for those not listed. A document counts by the product of both."
+    )
+
+    @field_validator("sources", "languages")
+    @classmethod
+    def _six_digits(cls, weights: dict[str, float]) -> dict[str, float]:
+        for name, weight in weights.items():
+            if round(weight, 6) != weight:
+                raise ValueError(f"`{name}` has the weight {weight}: give at most six digits behind the point")
+        return weights
+
+
 class Tokenizer(Section):
     """The tokenizer: trained on the mixture, or an existing one."""
 
@@ -294,6 +319,11 @@ class Tokenizer(Section):
     vocabulary: int = Field(
         default=100_000, ge=256, le=10_000_000, description="Regular tokens, the 256 bytes included."
     )
+    special_tokens: dict[str, str] = Field(
+        default=DEFAULT_SPECIAL_TOKENS,
+        description="Name and text of the special tokens; their ids follow the regular ones in this order. Ordinary "
+        "text never becomes one of them.",
+    )
     model_vocabulary: int | None = Field(
         default=None,
         ge=257,
@@ -301,12 +331,28 @@ class Tokenizer(Section):
         description="The model's vocabulary, special tokens and padding included; the next multiple of 4,096 when "
         "empty.",
     )
+    weights: TokenizerWeights = Field(
+        default=TokenizerWeights(), description="How often documents count here, beside their copies in the mixture."
+    )
     min_frequency: int = Field(default=2, ge=1, le=LARGEST_COUNT, description="A pair rarer than this is not merged.")
+    max_token_length: int | None = Field(default=None, ge=2, le=2**31 - 1, description="Bytes of the longest token.")
+    forbidden: list[str] = Field(
+        default=[],
+        description="Tokens never to be made: their text, or /a regular expression/ that is found in it.",
+    )
+    forbidden_file: str | None = Field(default=None, description="A file of more of them, one a line.")
+    extend: str | None = Field(
+        default=None,
+        description="A tokenizer.json or its folder whose merges and ids are kept; further ones are learned on top.",
+    )
     strict: bool = Field(
         default=False, description="Fail when the text is too little for the vocabulary, not just say so."
     )
 
-    @field_validator("pretokenizer", "vocabulary", "model_vocabulary", "min_frequency", "strict")
+    @field_validator(
+        "pretokenizer", "vocabulary", "special_tokens", "model_vocabulary", "weights", "min_frequency",
+        "max_token_length", "forbidden", "forbidden_file", "extend", "strict",
+    )  # fmt: skip
     @classmethod
     def _has_effect(cls, value: Any, info: ValidationInfo) -> Any:
         # `config show` writes defaults out, so only what differs can be known to be meant.
@@ -314,12 +360,22 @@ class Tokenizer(Section):
             raise ValueError(f"{value!r} has no effect: tokenizer.path gives a whole tokenizer; leave one of them out")
         return value
 
+    @field_validator("special_tokens")
+    @classmethod
+    def _can_be_told_apart(cls, tokens: dict[str, str]) -> dict[str, str]:
+        check_special_tokens(tokens)
+        return tokens
+
+    @field_validator("forbidden")
+    @classmethod
+    def _are_expressions(cls, forbidden: list[str]) -> list[str]:
+        check_forbidden(forbidden)
+        return forbidden
+
     @field_validator("model_vocabulary")
     @classmethod
     def _holds_the_vocabulary(cls, rows: int | None, info: ValidationInfo) -> int | None:
-        from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS
-
-        regular, special = info.data.get("vocabulary", 0), len(DEFAULT_SPECIAL_TOKENS)
+        regular, special = info.data.get("vocabulary", 0), len(info.data.get("special_tokens", ()))
         if rows is not None and rows < regular + special:
             raise ValueError(
                 f"{rows:,} rows are too few for the vocabulary of {regular:,} and {special} special tokens: "
@@ -333,6 +389,12 @@ class Shards(Section):
 
     seed: Seed = Field(default=0, description="Seed of the shuffle and of the split.")
     validation_share: Share = Field(default=0.001, description="Share of documents held out for validation.")
+    test_share: Share = Field(default=0.0, description="Share of documents held out for a test, beside validation.")
+    fill_in_middle: Share = Field(
+        default=0.0,
+        description="Share of training documents that are written prefix, suffix, middle between the three "
+        "fill-in-the-middle tokens, cut at random places.",
+    )
     tokens_per_shard: int = Field(
         default=1 << 25,
         ge=1,
@@ -341,6 +403,15 @@ class Shards(Section):
     )
     begin_token: bool = Field(default=False, description="Start each document with the begin token.")
     end_token: bool = Field(default=True, description="End each document with the end token.")
+
+    @model_validator(mode="after")
+    def _some_to_train_on(self) -> Shards:
+        if self.validation_share + self.test_share > 1:
+            raise ValueError(
+                f"`validation_share` {self.validation_share:g} and `test_share` {self.test_share:g} are more than all "
+                "documents together"
+            )
+        return self
 
 
 class Engine(Section):

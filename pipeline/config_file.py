@@ -74,6 +74,10 @@ def resolve(config: CorpusConfig, folder: Path) -> CorpusConfig:
     config.filter.overrides = {absolute_preset(name): rules for name, rules in config.filter.overrides.items()}
     if config.tokenizer.path:
         config.tokenizer.path = absolute(config.tokenizer.path)
+    if config.tokenizer.extend:
+        config.tokenizer.extend = absolute(config.tokenizer.extend)
+    if config.tokenizer.forbidden_file:
+        config.tokenizer.forbidden_file = absolute(config.tokenizer.forbidden_file)
     if config.filter.language.model:
         config.filter.language.model = absolute(config.filter.language.model)
     if config.filter.quality:
@@ -117,6 +121,10 @@ def check_names(config: CorpusConfig, origin: str) -> None:
         rules.check(config.filter)
     except ConfigError as error:
         raise ConfigError(f"{origin}: {error}") from None
+    sources = [source.name for source in config.sources]
+    for name in config.tokenizer.weights.sources:
+        if name not in sources:
+            raise ConfigError(f"{origin}: tokenizer.weights.sources: `{name}` is no source; {nearest(name, sources)}")
     if config.tokenizer.pretokenizer not in PRETOKENIZERS:
         raise ConfigError(
             f"{origin}: tokenizer.pretokenizer: `{config.tokenizer.pretokenizer}` is unknown; "

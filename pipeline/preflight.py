@@ -8,10 +8,14 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import storage
 from pipeline.config import CorpusConfig
 from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tokenizer.formats import Tokenizer
 
 
 def check(config: CorpusConfig, stages: Sequence[str]) -> None:
@@ -31,6 +35,8 @@ def check(config: CorpusConfig, stages: Sequence[str]) -> None:
         _check_languages(config, _language_labels(config.filter.language.model))
     if config.tokenizer.path and ("tokenizer" in stages or "tokenize" in stages):
         _check_tokenizer(config, config.tokenizer.path)
+    if config.tokenizer.extend and "tokenizer" in stages:
+        _tokenizer_at("tokenizer.extend", config.tokenizer.extend)
 
 
 def _check_local(key: str, path: str) -> None:
@@ -63,6 +69,7 @@ def _check_languages(config: CorpusConfig, labels: list[str]) -> None:
     for number, preset in enumerate(used_presets(config.filter)):
         named += [(f"filter.presets[{number}].languages", language) for language in preset.languages or ()]
     named += [("mix.languages", language) for language in config.mix.languages if language != OTHER]
+    named += [("tokenizer.weights.languages", language) for language in config.tokenizer.weights.languages]
     for key, language in named:
         if language != UNKNOWN and language not in labels:
             raise ConfigError(f"{key}: the language model has no `{language}`; {_nearest_language(language, labels)}")
@@ -79,21 +86,25 @@ def _nearest_language(language: str, labels: list[str]) -> str:
 
 def _check_tokenizer(config: CorpusConfig, path: str) -> None:
     """Reads the tokenizer, wherever it lies, and looks for the tokens that the shards ask for."""
-    from tokenizer import formats
-
-    file = path if path.endswith(".json") else storage.join(path, "tokenizer.json")
-    beside = storage.join(file.rpartition("/")[0], "tokenizer_config.json")
-    with _of("tokenizer.path"):
-        if storage.is_local(path) and not Path(path).exists():  # rather than what would lie in it
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        settings = storage.read_text(beside) if storage.exists(beside) else None
-        tokenizer = formats.from_json(storage.read_text(file), settings, file)
+    tokenizer = _tokenizer_at("tokenizer.path", path)
     for name, wanted in [("begin", config.shards.begin_token), ("end", config.shards.end_token)]:
         if wanted and name not in tokenizer.special_ids:
             raise ConfigError(
                 f"shards.{name}_token: {path} has no such token, only {', '.join(tokenizer.special_ids) or 'none'}: "
                 "set it to false, or name the token in the tokenizer_config.json beside it"
             )
+
+
+def _tokenizer_at(key: str, path: str) -> Tokenizer:
+    from tokenizer import formats
+
+    file = path if path.endswith(".json") else storage.join(path, "tokenizer.json")
+    beside = storage.join(file.rpartition("/")[0], "tokenizer_config.json")
+    with _of(key):
+        if storage.is_local(path) and not Path(path).exists():  # rather than what would lie in it
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        settings = storage.read_text(beside) if storage.exists(beside) else None
+        return formats.from_json(storage.read_text(file), settings, file)
 
 
 @contextlib.contextmanager

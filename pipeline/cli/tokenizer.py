@@ -11,6 +11,8 @@ from pipeline.cli.corpus import Config, DryRun, Options, Runner, Workers, run_jo
 from pipeline.cli.failures import as_one_line, there
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     import pyarrow as pa
 
     from tokenizer.formats import Tokenizer
@@ -28,6 +30,8 @@ def train(
     """Count the mixture of a corpus and learn the merges: the tokenizer stage.
 
     gristmill tokenizer train corpus.yaml
+
+    A training that was killed goes on from its last checkpoint when it is started again.
     """
     run_jobs(config, ["tokenizer"], runner, workers, options, dry_run)
 
@@ -36,52 +40,169 @@ def train(
 def count(
     config: Config, options: Options = None, runner: Runner = None, workers: Workers = None, dry_run: DryRun = False
 ) -> None:
-    """Count the pieces of a corpus, a Parquet file beside each part; `merge` learns from them.
+    """Count the pieces of a corpus: a Parquet file beside each part and counts/pieces.parquet, their sum.
 
     gristmill tokenizer count corpus.yaml
     """
     run_jobs(config, ["tokenizer"], runner, workers, options, dry_run, only="count")
 
 
+CountPaths = Annotated[
+    list[Path],
+    typer.Argument(metavar="COUNTS...", help="Count files, or folders of them.", show_default=False),
+]
+
+
+@app.command(name="merge-counts")
+def merge_counts(
+    counts: CountPaths,
+    out: Annotated[Path, typer.Option("--out", help="The count file to write.")],
+    weight: Annotated[
+        list[str],
+        typer.Option(metavar="COUNTS=NUMBER", help="What one of them counts by; 1 for the others. May be repeated."),
+    ] = [],  # noqa: B006 typer copies it
+) -> None:
+    """Add count files together, each by a weight of its own; sums are rounded once, half to even.
+
+    gristmill tokenizer merge-counts out/web/counts out/books/counts --out all.parquet
+
+    gristmill tokenizer merge-counts web.parquet code.parquet --weight code.parquet=2.5 --out all.parquet
+    """
+    from fractions import Fraction
+
+    from pipeline import storage
+    from tokenizer.count_addition import merge_count_files
+
+    weights = _weights(weight, counts)
+    files = [(file, weights.get(str(path), Fraction(1))) for path in counts for file in _count_files(path)]
+    with as_one_line(), storage.atomic_write(str(out)) as written:
+        rows = merge_count_files([file for file, _ in files], written.stream, [share for _, share in files])
+    typer.echo(f"{out}: {rows:,} distinct pieces from {len(files)} files")
+
+
+def _count_files(path: Path) -> list[Path]:
+    """The file itself, or those that make up the counts of a folder: their sum where it lies there."""
+    from pipeline.errors import ConfigError
+    from pipeline.jobs.count import TOTAL
+
+    if not there(path).is_dir():
+        return [path]
+    files = [path / TOTAL] if (path / TOTAL).exists() else sorted(path.rglob("*.parquet"))
+    if not files:
+        raise ConfigError(f"{path}: no count files; make some with `gristmill tokenizer count`")
+    return files
+
+
+def _weights(given: list[str], counts: list[Path]) -> dict[str, Fraction]:
+    from fractions import Fraction
+
+    from pipeline.config import nearest
+    from pipeline.errors import ConfigError
+
+    weights = {}
+    for each in given:
+        name, _, number = each.rpartition("=")
+        if name not in map(str, counts):
+            raise ConfigError(
+                f"--weight {each}: {name!r} is none of the counts; {nearest(name, list(map(str, counts)))}"
+            )
+        try:
+            weights[name] = Fraction(number)
+        except (ValueError, ZeroDivisionError):
+            raise ConfigError(f"--weight {each}: {number!r} is no number: give one such as {name}=2.5") from None
+        if weights[name] < 0:
+            raise ConfigError(f"--weight {each}: a file counts 0 times or more")
+    return weights
+
+
 @app.command()
 def merge(
-    counts: Annotated[
-        list[Path], typer.Argument(metavar="COUNTS...", help="Count files, or folders of them.", show_default=False)
-    ],
+    counts: CountPaths,
     out: Annotated[Path, typer.Option("--out", help="Folder for the tokenizer.")],
     vocabulary: Annotated[int, typer.Option(help="Regular tokens, the 256 bytes included.", min=256)] = 100_000,
     pretokenizer: Annotated[str, typer.Option(help="The pre-tokenizer of the counts.")] = "deepseek-llm",
     min_frequency: Annotated[int, typer.Option(help="A pair rarer than this is not merged.", min=1)] = 2,
+    max_token_length: Annotated[int | None, typer.Option(help="Bytes of the longest token.", min=2)] = None,
+    forbid: Annotated[
+        list[str],
+        typer.Option(help="A token never to be made, or /a regular expression/ found in it. May be repeated."),
+    ] = [],  # noqa: B006 typer copies it
+    forbid_file: Annotated[Path | None, typer.Option(help="A file of more of them, one a line.")] = None,
+    extend: Annotated[
+        Path | None, typer.Option(help="A tokenizer whose merges and ids are kept, and learned on top of.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail when the text is too little.")] = False,
 ) -> None:
     """Learn merges from count files, of one corpus or of several added together.
 
     gristmill tokenizer merge out/a/counts out/b/counts --vocabulary 32000 --out tok
+
+    gristmill tokenizer merge all.parquet --max-token-length 32 --forbid '/[0-9]{2}/' --out tok
+
+    gristmill tokenizer merge new.parquet --extend tok --vocabulary 40000 --out larger
+
+    One that was killed goes on from its last checkpoint when it is started again.
     """
+    import hashlib
+    import tempfile
+
     from rich.progress import Progress
 
-    from pipeline.errors import ConfigError
-    from tokenizer import count_addition, count_files, formats, merges, pretokenizers
+    from pipeline import storage
+    from tokenizer import formats, pretokenizers
+    from tokenizer.checkpoints import Checkpoint
+    from tokenizer.count_addition import merge_count_files
+    from tokenizer.count_files import CountFile
+    from tokenizer.forbidden import read_forbidden
+    from tokenizer.learning import learn
+    from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS
 
-    files = sorted(file for path in counts for file in (path.rglob("*.parquet") if path.is_dir() else [there(path)]))
-    if not files:
-        raise ConfigError(f"{counts[0]}: no count files; make some with `gristmill tokenizer count`")
-    with as_one_line():
+    files = [file for path in counts for file in _count_files(path)]
+    base = _load(extend) if extend is not None else None
+    forbidden = forbid + (read_forbidden(there(forbid_file).read_text()) if forbid_file is not None else [])
+    with as_one_line(), tempfile.TemporaryDirectory(prefix="gristmill-merge-") as folder:
         scheme = pretokenizers.pretokenizer(pretokenizer)
-        total = count_addition.merge_counts([count_files.read_counts(file, scheme) for file in files])
+        total = files[0]
+        if len(files) > 1:
+            total = Path(folder) / "pieces.parquet"
+            merge_count_files(files, total, pretokenizer=scheme)
+        counted = CountFile(total, scheme)
+        options = (vocabulary, pretokenizer, min_frequency, max_token_length, forbidden, base and base.hash)
+        key = hashlib.sha256(f"{options}{storage.sha256_of(str(total))}".encode()).hexdigest()
+        left = out / "merges.checkpoint"
+        checkpoint = Checkpoint(
+            key, lambda: left.read_bytes() if left.exists() else None, lambda content: _replace(left, content)
+        )
         with Progress(transient=True) as progress:
             line = progress.add_task("merges", total=vocabulary)
-            learned = merges.train(
-                total,
+            tokenizer = learn(
+                counted,
+                scheme,
                 vocabulary,
-                lambda done, _: progress.update(line, completed=done),
-                minimum_count=min_frequency,
+                min_frequency=min_frequency,
+                max_token_length=max_token_length,
+                forbidden=forbidden,
+                base=base,
+                special_tokens=base.special_tokens if base else DEFAULT_SPECIAL_TOKENS,
                 strict=strict,
+                progress=lambda done, _: progress.update(line, completed=done),
+                checkpoint=checkpoint,
             )
-        formats.save(formats.Tokenizer(scheme, learned), out)
-    short = vocabulary - learned.vocabulary_size
+        rows = counted.num_rows
+        counted.close()
+        formats.save(tokenizer, out)
+        left.unlink(missing_ok=True)
+    learned = tokenizer.merges.vocabulary_size
+    short = vocabulary - learned
     told = f"; the text has pairs for no more than that, {short:,} short of what was asked" if short else ""
-    typer.echo(f"{out}: {learned.vocabulary_size:,} regular tokens from {total.num_rows:,} distinct pieces{told}")
+    typer.echo(f"{out}: {learned:,} regular tokens from {rows:,} distinct pieces{told}")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    from pipeline import storage
+
+    with storage.atomic_write(str(path)) as file:
+        file.stream.write(content)
 
 
 @app.command()

@@ -1,52 +1,90 @@
-"""Mixture → how often each piece of text occurs, one count file beside each part; they add up."""
+"""Mixture → how often each piece of text occurs: a count file beside each part, and their sum."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipeline import mixed, progress
+from pipeline import manifests, mixed, progress, storage
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
+from pipeline.errors import GristmillError
 from pipeline.job import Job, Task
-from pipeline.jobs.train_tokenizer import added
 from pipeline.manifests import Outcome
 from pipeline.parts import text_bytes
+from pipeline.runners import workers_of
 from pipeline.storage import atomic_write
-from tokenizer.count_files import write_counts
-from tokenizer.counts import count_pieces
-from tokenizer.pretokenizers import PRETOKENIZERS, Pretokenizer
+from tokenizer.count_addition import merge_count_files
+from tokenizer.counts import PieceCounter
+from tokenizer.pretokenizers import pretokenizer
+from tokenizer.weights import whole_weights
+
+FOLDER = "counts"
+TOTAL = "pieces.parquet"  # the counts of all parts, in their folder
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
-    """What counts depend on."""
-    return {
-        "pretokenizer": PRETOKENIZERS[config.tokenizer.pretokenizer].fingerprint,
-        "name": config.tokenizer.pretokenizer,
-    }
+    """What counts depend on; weights are arguments of the tasks, because they are those of a part's source."""
+    name = config.tokenizer.model_dump()["pretokenizer"]
+    return {"pretokenizer": pretokenizer(name).fingerprint, "name": name}
 
 
 def plan(corpus: Corpus) -> list[Task]:
     """One task a part; none where a tokenizer is given."""
-    return [] if corpus.config.tokenizer.path else mixed.plan(corpus)
+    config = corpus.config.tokenizer
+    if config.path:
+        return []
+    tasks = mixed.plan(corpus)
+    if config.weights.sources or config.weights.languages:
+        unit, by_source, others = whole_weights(config.weights.sources, config.weights.languages)
+        sources = {receipt.task: receipt.outcome.details["source"] for receipt in corpus.receipts("filtered")}
+        for task in tasks:
+            task.arguments.update(unit=unit, weights=by_source.get(sources[task.name], others))
+    return tasks
 
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
-    """Counts the pieces of one part, a document as often as the mixture repeats it."""
-    pretokenizer = PRETOKENIZERS[settings["name"]]
-    table = added(_counted(task, corpus, pretokenizer))
-    with atomic_write(corpus.path(f"counts/{task.name}.parquet")) as file:
-        write_counts(table, file.stream)
-    return Outcome({"distinct_pieces": table.num_rows}, {}, (corpus.stored(file),))
+    """Counts the pieces of one part, a document as often as the mixture repeats it, times its weight."""
+    scheme, unit, weights = pretokenizer(settings["name"]), task.arguments.get("unit", 1), task.arguments.get("weights")
+    with PieceCounter(scheme, unit) as counter:
+        try:
+            for documents, copies in mixed.read(task, corpus):
+                times = copies.astype(np.int64)
+                if weights is not None:
+                    times *= _weights_of(documents["language"], weights)
+                counter.add(documents["text"], times)
+                progress.advance(documents.num_rows, text_bytes(documents["text"]))
+        except ValueError as error:
+            raise GristmillError(f"tokenizer: {error}") from error
+        with atomic_write(corpus.path(f"{FOLDER}/{task.name}.parquet")) as file:
+            rows = counter.write(file.stream)
+    return Outcome({"distinct_pieces": rows}, {}, (corpus.stored(file),))
 
 
-def _counted(task: Task, corpus: Corpus, pretokenizer: Pretokenizer) -> Iterator[pa.Table]:
-    yield count_pieces(pa.array([], pa.large_string()), pretokenizer)
-    for documents, copies in mixed.read(task, corpus):
-        yield count_pieces(documents["text"], pretokenizer, copies)
-        progress.advance(documents.num_rows, text_bytes(documents["text"]))
+def _weights_of(languages: pa.Array, weights: dict[str, int]) -> np.ndarray:
+    """The weight of each document; ``""`` is any language that is not listed."""
+    listed = [language for language in weights if language]
+    of_index = np.array([weights[language] for language in listed] + [weights[""]], np.int64)
+    index = pc.fill_null(pc.index_in(languages, pa.array(listed, pa.string())), len(listed))
+    return of_index[index.to_numpy(zero_copy_only=False)]
 
 
-JOB = Job("count", "counts", 1, settings_of, plan, work)
+def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
+    """Adds the counts of all parts together."""
+    counts = manifests.add_counts([outcome.counts for outcome in outcomes])
+    if not outcomes:
+        return Outcome(counts)
+    sources = [partial(storage.open_read, corpus.path(file.path)) for outcome in outcomes for file in outcome.files]
+    with atomic_write(corpus.path(f"{FOLDER}/{TOTAL}")) as file:
+        try:
+            rows = merge_count_files(sources, file.stream, workers=workers_of(corpus.config.engine))
+        except ValueError as error:
+            raise GristmillError(f"tokenizer: {error}") from error
+    return Outcome({"distinct_pieces": rows}, {}, (corpus.stored(file),))
+
+
+JOB = Job("count", FOLDER, 2, settings_of, plan, work, summarise=summarise)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Iterable, Iterator
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 
 from pipeline import progress, storage
 from pipeline.config import CorpusConfig
@@ -15,27 +15,44 @@ from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
-from tokenizer import formats, merges
-from tokenizer.count_addition import merge_counts
-from tokenizer.count_files import read_counts
-from tokenizer.pretokenizers import PRETOKENIZERS, Pretokenizer
+from pipeline.storage import StoredFile
+from tokenizer import formats
+from tokenizer.checkpoints import Checkpoint
+from tokenizer.count_files import CountFile
+from tokenizer.forbidden import read_forbidden
+from tokenizer.learning import learn
+from tokenizer.pretokenizers import pretokenizer
 
 FOLDER = "tokenizer"
+_CHECKPOINT = "merges.checkpoint"
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
     """What the tokenizer depends on; of an existing one, its content."""
-    if config.tokenizer.path:
-        return {"path": config.tokenizer.path, "content": _content(config.tokenizer.path)}
-    return config.tokenizer.model_dump(exclude={"path"})
+    given = config.tokenizer
+    if given.path:
+        return {"path": given.path, "content": _content(given.path, "path")}
+    settings = given.model_dump(exclude={"path", "weights", "forbidden_file"})
+    if given.extend:
+        settings["content"] = _content(given.extend, "extend")
+    if given.forbidden_file:
+        try:
+            settings["forbidden"] += read_forbidden(storage.read_text(given.forbidden_file))
+        except OSError as error:
+            raise _unreadable("forbidden_file", given.forbidden_file, error) from error
+    return settings
 
 
-def _content(path: str) -> list[str]:
+def _content(path: str, key: str) -> list[str]:
     file, beside = _files_of(path)
     try:
         return [storage.sha256_of(file), storage.sha256_of(beside) if storage.exists(beside) else ""]
     except OSError as error:
-        raise GristmillError(f"tokenizer.path: {file} cannot be read ({error.strerror or error})") from error
+        raise _unreadable(key, file, error) from error
+
+
+def _unreadable(key: str, file: str, error: OSError) -> GristmillError:
+    return GristmillError(f"tokenizer.{key}: {file} cannot be read ({error.strerror or error})")
 
 
 def _files_of(path: str) -> tuple[str, str]:
@@ -46,14 +63,14 @@ def _files_of(path: str) -> tuple[str, str]:
 
 def plan(corpus: Corpus) -> list[Task]:
     """One task: merges know no parts."""
-    counts = [file for receipt in corpus.receipts("counts") for file in receipt.outcome.files]
-    return [Task("tokenizer", {}, tuple(counts))]
+    total = [StoredFile(**file) for file in corpus.manifest("counts")["summary_files"]]
+    return [Task("tokenizer", {}, tuple(total))]
 
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Trains, or takes what is given, and saves in Hugging Face's format."""
     try:
-        tokenizer, counts = _given(settings) if "path" in settings else _trained(task, settings, corpus)
+        tokenizer, counts = _given(settings["path"]) if "path" in settings else _trained(task, settings, corpus)
     except ValueError as error:
         raise GristmillError(f"tokenizer: {error}") from error
     files = []
@@ -66,43 +83,52 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     return Outcome(counts, details, tuple(files))
 
 
-def _given(settings: dict[str, Any]) -> tuple[formats.Tokenizer, dict[str, int]]:
+def _given(path: str) -> tuple[formats.Tokenizer, dict[str, int]]:
     """Reads an existing tokenizer; its folder may be remote."""
-    file, beside = _files_of(settings["path"])
+    file, beside = _files_of(path)
     config = storage.read_text(beside) if storage.exists(beside) else None
     return formats.from_json(storage.read_text(file), config, file), {}
 
 
 def _trained(task: Task, settings: dict[str, Any], corpus: Corpus) -> tuple[formats.Tokenizer, dict[str, int]]:
-    """Adds up the counts of all parts and learns the merges."""
-    pretokenizer = PRETOKENIZERS[settings["pretokenizer"]]
-    counts = added(_counts_of(task, corpus, pretokenizer))
-    learned = merges.train(
-        counts,
-        settings["vocabulary"],
-        lambda done, asked: progress.expect(done, asked),
-        minimum_count=settings["min_frequency"],
-        strict=settings["strict"],
-    )
-    tokenizer = formats.Tokenizer(pretokenizer, learned, model_vocabulary=settings["model_vocabulary"] or 0)
-    pieces = pc.sum(counts["count"]).as_py() or 0
-    return tokenizer, {"pieces": pieces, "distinct_pieces": counts.num_rows, "asked": settings["vocabulary"]}
+    """Learns the merges from the counts of all parts; one that was killed goes on from its last checkpoint."""
+    asked = {name: value for name, value in settings.items() if name not in ("pretokenizer", "extend", "content")}
+    scheme, vocabulary = pretokenizer(settings["pretokenizer"]), asked.pop("vocabulary")
+    base = _given(settings["extend"])[0] if settings["extend"] else None
+    left = corpus.path(f"{FOLDER}/{_CHECKPOINT}")
+    checkpoint = Checkpoint(_key(task, settings), lambda: _bytes_of(left), lambda content: _replace(left, content))
+    [counted] = task.inputs
+    with storage.open_read(corpus.path(counted.path)) as stream:
+        counts = CountFile(stream, scheme, counted.path)
+        learned = learn(
+            counts,
+            scheme,
+            vocabulary,
+            base=base,
+            checkpoint=checkpoint,
+            progress=lambda done, of: progress.expect(done, of),
+            **asked,
+        )
+        pieces = sum(int(np.sum(batch["count"].to_numpy())) for batch in counts.batches())
+    storage.delete([left])
+    return learned, {"pieces": pieces, "distinct_pieces": counts.num_rows, "asked": vocabulary}
 
 
-def _counts_of(task: Task, corpus: Corpus, pretokenizer: Pretokenizer) -> Iterator[pa.Table]:
-    for file in task.inputs:
-        with storage.open_read(corpus.path(file.path)) as stream:
-            yield read_counts(stream, pretokenizer)
+def _key(task: Task, settings: dict[str, Any]) -> str:
+    told = json.dumps([settings, [file.sha256 for file in task.inputs]], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
-def added(tables: Iterable[pa.Table]) -> pa.Table:
-    """Adds up count tables as they come, so that no more lie in memory than twice the sum's size and one table."""
-    pending: list[pa.Table] = []
-    for table in tables:
-        pending.append(table)
-        if sum(each.num_rows for each in pending[1:]) > pending[0].num_rows:
-            pending = [merge_counts(pending)]
-    return merge_counts(pending)
+def _bytes_of(path: str) -> bytes | None:
+    if not storage.exists(path):
+        return None
+    with storage.open_read(path) as file:
+        return file.read()
+
+
+def _replace(path: str, content: bytes) -> None:
+    with storage.atomic_write(path) as file:
+        file.stream.write(content)
 
 
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
@@ -138,4 +164,4 @@ def shard_facts(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-JOB = Job("tokenizer", FOLDER, 1, settings_of, plan, work, summarise=summarise)
+JOB = Job("tokenizer", FOLDER, 2, settings_of, plan, work, summarise=summarise)
