@@ -10,6 +10,7 @@ from rich.table import Table
 
 from pipeline import job, preflight
 from pipeline.corpus import Corpus
+from pipeline.dedup_forecast_table import show_dedup
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.runners import connect, without_secrets, workers_of
 from pipeline.stages import jobs
@@ -61,3 +62,12 @@ def show_plan(corpus: Corpus, stages: Sequence[str], console: Console | None = N
     console.print(table)
     workers = f"{workers_of(engine)} workers" if engine.name == "direct" else " ".join(without_secrets(engine).options)
     console.print(f"engine: {engine.name}, {workers}")
+    if "dedup" in stages and not _up_to_date(corpus, "dedup"):
+        show_dedup(corpus, console)
+
+
+def _up_to_date(corpus: Corpus, stage: str) -> bool:
+    try:
+        return all(job.state_of(each, corpus).current for each in jobs(stage, corpus.config))
+    except GristmillError:  # the stages before it are not done
+        return False

@@ -1,0 +1,129 @@
+"""The forecast of deduplication: what it counts, what it assumes, and what a person reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import pytest
+from rich.console import Console
+
+from benchmarks.generated.corpus import GeneratedCorpus
+from benchmarks.generated.files import new_corpus, write_documents, write_parquet, write_wet
+from pipeline import config_file, forecast, stages, storage
+from pipeline.corpus import Corpus
+from pipeline.dedup_forecast import Machine, share_assumed, try_out
+from pipeline.dedup_forecast import forecast as foretold
+from pipeline.workload import workload_of
+
+GENERATED = GeneratedCorpus(3000, dumps=2, files=3)
+MACHINE = Machine(sign_byte=5e-9, signature=480, slower=1)
+
+
+class Watch:
+    def started(self, stage, job):
+        pass
+
+    def finished(self, stage, job, manifest, seconds, ran):
+        pass
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    corpus = new_corpus(tmp_path_factory.mktemp("generated") / "out")
+    write_documents(GENERATED, corpus)
+    return corpus
+
+
+def shown(corpus, *names):
+    console = Console(file=io.StringIO(), width=140)
+    forecast.show_plan(corpus, names, console)
+    return console.file.getvalue()
+
+
+def test_documents_that_lie_there_are_counted(corpus):
+    workload = workload_of(corpus)
+    counts = corpus.manifest("documents")["counts"]
+    assert workload.counted and workload.dumps == 2 and workload.parts == 6
+    assert (workload.documents, workload.text_bytes) == (counts["documents"], counts["text_bytes"])
+    assert workload.unsigned_bytes == workload.text_bytes
+    assert 100 < sum(map(len, workload.samples)) <= 3000
+
+
+@pytest.mark.parametrize(("write", "form"), [(write_wet, "wet"), (write_parquet, "parquet")])
+def test_inputs_are_told_from_a_sample(corpus, tmp_path, write, form):
+    source = {"name": "generated", "format": form, "paths": [write(GENERATED, tmp_path / "in")]}
+    raw = {"name": "unread", "output": str(tmp_path / "out"), "sources": [source]}
+    unread = Corpus(config_file.parse(raw), read_only=True)
+    workload, truth = workload_of(unread), workload_of(corpus)
+    assert not workload.counted
+    assert (workload.dumps, workload.parts) == (truth.dumps, truth.parts)
+    assert workload.documents == pytest.approx(truth.documents, rel=0.15)
+    assert workload.text_bytes == workload.unsigned_bytes == pytest.approx(truth.text_bytes, rel=0.15)
+    assert "documents, from the start of some input files" in shown(unread, "ingest", "dedup")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_trial_signs_the_sample(corpus):
+    machine = try_out(corpus, workload_of(corpus))
+    assert 300 < machine.signature < 4 * 112 + 60  # equal signatures of a file are stored as one
+    assert 1e-9 < machine.sign_byte < 1e-6
+    assert 0.1 < machine.slower < 20
+
+
+def test_more_of_anything_costs_more_and_workers_share_it(corpus):
+    workload = workload_of(corpus)
+    one = foretold(corpus, workload, MACHINE, 2)
+    ten = dataclasses.replace(workload, documents=10**8, text_bytes=10**12, unsigned_bytes=10**12, dumps=workload.dumps)
+    many = foretold(corpus, ten, MACHINE, 2)
+    for name in ("signature_bytes", "shuffle_bytes", "core_seconds", "local_memory", "worker_memory"):
+        assert getattr(many, name) > getattr(one, name)
+    assert many.seconds(1) == pytest.approx(many.core_seconds)
+    assert many.seconds(100) < many.seconds(10) < many.seconds(2) < many.seconds(1)
+    assert many.seconds(10**6) >= many.serial_seconds
+    signed = foretold(corpus, dataclasses.replace(ten, unsigned_bytes=0), MACHINE, 2)
+    assert signed.core_seconds == pytest.approx(many.core_seconds - 10**12 * MACHINE.sign_byte)
+
+
+def test_more_partitions_need_less_memory_each(corpus):
+    workload = dataclasses.replace(workload_of(corpus), documents=10**9)
+    config = corpus.config
+    finer = config.model_copy(
+        update={"dedup": config.dedup.model_copy(update={"partitions": 4096, "max_pairs_in_memory": 10**6})}
+    )
+    coarse, fine = (foretold(Corpus(each), workload, MACHINE, 2).worker_memory for each in (config, finer))
+    assert fine < coarse / 4
+
+
+def test_the_share_of_copies_is_the_reference_table_s():
+    assert share_assumed(1) == pytest.approx(0.222)
+    assert share_assumed(41) == pytest.approx(0.816)
+    assert 0.467 < share_assumed(4) < 0.557
+    assert share_assumed(500) == pytest.approx(0.898)
+
+
+def test_a_person_reads_a_table_and_nothing_is_written(corpus):
+    before = storage.list_files(corpus.config.output)
+    told = shown(corpus, "dedup")
+    assert storage.list_files(corpus.config.output) == before
+    assert "deduplication, foretold" in told and "3,000" in told and "core-hours" in told
+    assert "64 workers" not in told and "`--workers N`" in told
+    engine = corpus.config.engine.model_copy(update={"workers": 64})
+    told = shown(Corpus(corpus.config.model_copy(update={"engine": engine})), "dedup")
+    assert "64 workers like its" in told and "each" in told
+    assert "foretold" not in shown(corpus, "filter")
+
+
+def test_what_is_done_is_not_foretold(tmp_path):
+    done = new_corpus(tmp_path / "out")
+    write_documents(GeneratedCorpus(300, dumps=1), done)
+    stages.run(done, ["dedup"], Watch())
+    assert "foretold" not in shown(done, "dedup")
+    assert workload_of(done).unsigned_bytes == 0
+
+
+def test_inputs_without_a_document_are_said_so(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": ""}\n')
+    source = {"name": "a", "format": "jsonl", "paths": [str(tmp_path / "a.jsonl")]}
+    raw = {"name": "nothing", "output": str(tmp_path / "out"), "sources": [source]}
+    assert "dedup cannot be foretold: there is no document" in shown(Corpus(config_file.parse(raw)), "ingest", "dedup")
