@@ -307,6 +307,26 @@ class TokenizerWeights(Section):
         return weights
 
 
+class Expression(Section):
+    """A pre-tokenizer of the user's own."""
+
+    regex: str = Field(
+        min_length=1,
+        description="A regular expression: its matches and the text between them are the pieces. Those that need "
+        "more than tables are run by `tokenizers`, far slower.",
+    )
+
+
+def _kind_of_pretokenizer(value: Any) -> str:
+    return "Expression" if isinstance(value, (dict, Expression)) else "str"
+
+
+AnyPretokenizer = Annotated[
+    Annotated[str, Tag("str")] | Annotated[Expression, Tag("Expression")],
+    Discriminator(_kind_of_pretokenizer),
+]
+
+
 class Tokenizer(Section):
     """The tokenizer: trained on the mixture, or an existing one."""
 
@@ -315,7 +335,11 @@ class Tokenizer(Section):
         description="An existing tokenizer.json or its folder, which takes the place of all other keys here; trained "
         "when empty.",
     )
-    pretokenizer: str = Field(default="deepseek-llm", description="How text is split before merging.")
+    pretokenizer: AnyPretokenizer = Field(
+        default="deepseek-llm",
+        description="How text is split before merging: deepseek-llm, deepseek-llm-mended, deepseek-coder, deepseek-v3, "
+        "gpt2, gpt4, or {regex: …}.",
+    )
     vocabulary: int = Field(
         default=100_000, ge=256, le=10_000_000, description="Regular tokens, the 256 bytes included."
     )

@@ -115,7 +115,7 @@ def _show_section(section: Section, depth: int) -> list[str]:
 def check_names(config: CorpusConfig, origin: str) -> None:
     """Refuses presets, rules and pre-tokenizers that do not exist or cannot be used, before anything runs."""
     from pipeline import rules
-    from tokenizer.pretokenizers import PRETOKENIZERS
+    from tokenizer.pretokenizers import PRETOKENIZERS, pretokenizer
 
     try:
         rules.check(config.filter)
@@ -125,21 +125,29 @@ def check_names(config: CorpusConfig, origin: str) -> None:
     for name in config.tokenizer.weights.sources:
         if name not in sources:
             raise ConfigError(f"{origin}: tokenizer.weights.sources: `{name}` is no source; {nearest(name, sources)}")
-    if config.tokenizer.pretokenizer not in PRETOKENIZERS:
+    chosen = config.tokenizer.pretokenizer
+    if not isinstance(chosen, str):
+        try:
+            pretokenizer(chosen.model_dump())
+        except ValueError as error:
+            raise ConfigError(f"{origin}: tokenizer.pretokenizer: {error}") from None
+    elif chosen not in PRETOKENIZERS:
         raise ConfigError(
-            f"{origin}: tokenizer.pretokenizer: `{config.tokenizer.pretokenizer}` is unknown; "
-            f"{nearest(config.tokenizer.pretokenizer, list(PRETOKENIZERS))}"
+            f"{origin}: tokenizer.pretokenizer: `{chosen}` is unknown; {nearest(chosen, list(PRETOKENIZERS))}"
         )
 
 
-_KINDS = ("str", "PresetUse")
+_KINDS = ("str", "PresetUse", "Expression")
 
 
 def _explain(problem: Any) -> str:
     """One line for one of pydantic's errors: the key's path, what is wrong, the nearest name or the help text."""
-    # Behind the index into a list of two kinds pydantic puts the kind, which is no key.
+    # Behind a key or the index into a list of two kinds pydantic puts the kind, which is no key.
     loc = problem["loc"]
-    location = [part for i, part in enumerate(loc) if not (part in _KINDS and i and isinstance(loc[i - 1], int))]
+    location = [
+        part for part, before in zip(loc, (None, *loc))
+        if not (part in _KINDS and (isinstance(before, int) or before == "pretokenizer"))
+    ]  # fmt: skip
     key = ".".join(f"[{part}]" if isinstance(part, int) else str(part) for part in location).replace(".[", "[")
     if problem["type"] == "extra_forbidden":
         model = _model_at(location[:-1])

@@ -61,6 +61,11 @@ class ClassSplits:
         letters, punctuation, isolated = points(self.letters), points(self.punctuation), points(self.isolated)
         return scanner_tables(letters, punctuation, isolated, self.trailing_space)
 
+    @property
+    def slow_because(self) -> str:
+        """Nothing: it runs on tables."""
+        return ""
+
     def tables_for(self, data: np.ndarray, offsets: np.ndarray) -> ScannerTables:
         """The tables for one block of text: the same for all."""
         return self.tables

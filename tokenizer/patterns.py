@@ -66,6 +66,11 @@ class Patterns:
         """What the scanner reads."""
         return compile_patterns([*self.patterns[:-1], self.patterns[-1] + self.between])
 
+    @property
+    def slow_because(self) -> str:
+        """Nothing: it runs on tables."""
+        return ""
+
     def tables_for(self, data: np.ndarray, offsets: np.ndarray) -> ScannerTables:
         """The tables for one block of text: the same for all."""
         return self.tables

@@ -26,6 +26,10 @@ class Pretokenizer(Protocol):
         """sha256 (hex) of what decides the pieces."""
 
     @property
+    def slow_because(self) -> str:
+        """Why `tokenizers` has to run it; empty where tables do."""
+
+    @property
     def tables(self) -> ScannerTables | None:
         """What ``scanner_kernels`` reads, where it is the same for every text."""
 

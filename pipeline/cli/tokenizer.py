@@ -121,6 +121,7 @@ def merge(
     out: Annotated[Path, typer.Option("--out", help="Folder for the tokenizer.")],
     vocabulary: Annotated[int, typer.Option(help="Regular tokens, the 256 bytes included.", min=256)] = 100_000,
     pretokenizer: Annotated[str, typer.Option(help="The pre-tokenizer of the counts.")] = "deepseek-llm",
+    regex: Annotated[str | None, typer.Option(help="The expression that made the counts, if one did.")] = None,
     min_frequency: Annotated[int, typer.Option(help="A pair rarer than this is not merged.", min=1)] = 2,
     max_token_length: Annotated[int | None, typer.Option(help="Bytes of the longest token.", min=2)] = None,
     forbid: Annotated[
@@ -161,13 +162,13 @@ def merge(
     base = _load(extend) if extend is not None else None
     forbidden = forbid + (read_forbidden(there(forbid_file).read_text()) if forbid_file is not None else [])
     with as_one_line(), tempfile.TemporaryDirectory(prefix="gristmill-merge-") as folder:
-        scheme = pretokenizers.pretokenizer(pretokenizer)
+        scheme = pretokenizers.pretokenizer(pretokenizer if regex is None else {"regex": regex})
         total = files[0]
         if len(files) > 1:
             total = Path(folder) / "pieces.parquet"
             merge_count_files(files, total, pretokenizer=scheme)
         counted = CountFile(total, scheme)
-        options = (vocabulary, pretokenizer, min_frequency, max_token_length, forbidden, base and base.hash)
+        options = (vocabulary, scheme.fingerprint, min_frequency, max_token_length, forbidden, base and base.hash)
         key = hashlib.sha256(f"{options}{storage.sha256_of(str(total))}".encode()).hexdigest()
         left = out / "merges.checkpoint"
         checkpoint = Checkpoint(

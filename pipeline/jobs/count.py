@@ -84,7 +84,8 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
             rows = merge_count_files(sources, file.stream, workers=workers_of(corpus.config.engine))
         except ValueError as error:
             raise GristmillError(f"tokenizer: {error}") from error
-    return Outcome({"distinct_pieces": rows}, {}, (corpus.stored(file),))
+    slow = pretokenizer(settings_of(corpus.config)["name"]).slow_because
+    return Outcome({"distinct_pieces": rows}, {"slow": slow} if slow else {}, (corpus.stored(file),))
 
 
 JOB = Job("count", FOLDER, 2, settings_of, plan, work, summarise=summarise)

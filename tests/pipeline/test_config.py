@@ -72,6 +72,15 @@ def refused(change: dict) -> str:
             "filter.overrides.gopher-quality: preset 'gopher-quality': unknown rule 'min-word'; did you mean",
         ),
         ({"tokenizer.pretokenizer": "deepsek-llm"}, "did you mean `deepseek-llm`?"),
+        (
+            {"tokenizer.pretokenizer": {"regex": "(a"}},
+            "tokenizer.pretokenizer: regex '(a' is none that `tokenizers` reads: ",
+        ),
+        (
+            {"tokenizer.pretokenizer": {"rgex": "a"}},
+            "tokenizer.pretokenizer.rgex: there is no such key; did you mean `regex`?",
+        ),
+        ({"tokenizer.pretokenizer": 7}, "tokenizer.pretokenizer: input should be a valid string, not 7"),
         ({"sources": []}, "sources: list should have at least 1 item"),
         ({"sources.0.paths": []}, "sources[0]: needs `paths` or `path_lists`"),
         (
@@ -150,7 +159,7 @@ def test_the_largest_numbers_that_are_allowed_work():
     assert len(set(signatures(texts, MinHashSettings(seed=seed)).minima[:, 0].tolist())) == 1
     assert mixture.copies(keys, 0.5, largest.mix.seed).sum() <= 8
     assert len(set(shards.shuffle_hash(keys, 0, largest.shards.seed).tolist())) == 8
-    assert shards.split_of(keys, largest.shards.seed, 0.5).dtype == bool
+    assert len(shards.splits_of(keys, largest.shards.seed, 0.5)) == len(keys)
     planned = mixture.plan({("web", "en"): 10**6}, None, None, 1.0, largest.mix.total_bytes)
     assert planned.total_bytes == 10**6
 
