@@ -234,3 +234,21 @@ def jaccard_of_sorted(left, right):
             j += 1
     union = len(left) + len(right) - shared
     return shared / union if union else 0.0
+
+
+@njit(nogil=True, cache=True)
+def jaccard_of_rows(left, left_offsets, left_rows, right, right_offsets, right_rows):
+    """float64 [p]: Jaccard similarity of sets ``left_rows[i]`` and ``right_rows[i]`` of two collections of sets."""
+    out = np.empty(len(left_rows), np.float64)
+    for p in range(len(left_rows)):
+        i, i_stop = left_offsets[left_rows[p]], left_offsets[left_rows[p] + 1]
+        j, j_stop = right_offsets[right_rows[p]], right_offsets[right_rows[p] + 1]
+        both = (i_stop - i) + (j_stop - j)
+        shared = 0
+        while i < i_stop and j < j_stop:
+            a, b = left[i], right[j]
+            shared += a == b
+            i += a <= b
+            j += b <= a
+        out[p] = shared / (both - shared) if both else 1.0
+    return out

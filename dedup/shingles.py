@@ -8,6 +8,7 @@ that differ in white space, punctuation or case have the same shingles.
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -55,3 +56,31 @@ def distinct_shingles(texts: pa.Array | pa.ChunkedArray, ngram: int, seed: int =
 def exact_jaccard(left: np.ndarray, right: np.ndarray) -> float:
     """Jaccard similarity of two sets of shingles (ascending and distinct uint64); two empty sets are 0 alike."""
     return float(shingle_kernels.jaccard_of_sorted(left, right))
+
+
+class ShingleSets(NamedTuple):
+    """The shingles of documents: those of ``i``, ascending and distinct, are ``shingles[offsets[i]:offsets[i + 1]]``.
+
+    Attributes:
+        shingles: uint64 [total]; offsets: int64 [n + 1].
+    """
+
+    shingles: np.ndarray
+    offsets: np.ndarray
+
+
+def exact_jaccard_of_rows(
+    left: ShingleSets, left_rows: np.ndarray, right: ShingleSets, right_rows: np.ndarray
+) -> np.ndarray:
+    """Jaccard similarity of pairs of documents given by their rows (int64 [p] each) in two collections: float64 [p].
+
+    Two documents without words are 1 alike: as candidates they have met by their very bytes, or by their address.
+    """
+    return shingle_kernels.jaccard_of_rows(
+        left.shingles,
+        left.offsets,
+        np.asarray(left_rows, np.int64),
+        right.shingles,
+        right.offsets,
+        np.asarray(right_rows, np.int64),
+    )

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import socket
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -287,6 +287,12 @@ def part_of(keys: np.ndarray) -> np.ndarray:
     return (keys >> np.uint64(RECORD_BITS)).astype(np.int64)
 
 
-def part_path(part: int, dumps: list[str]) -> str:
+def part_number(name: str, dumps: Sequence[str]) -> int:
+    """The number that ``part_of`` gives to the documents of a part, of its name."""
+    dump, _, file = name.removeprefix("dump=").partition("/part-")
+    return (dumps.index(dump) << FILE_BITS) | int(file)
+
+
+def part_path(part: int, dumps: Sequence[str]) -> str:
     """The part that a number of ``part_of`` stands for."""
     return part_name(dumps[part >> FILE_BITS], part & ((1 << FILE_BITS) - 1))

@@ -217,12 +217,15 @@ def test_with_verification_clusters_are_those_of_brute_force_but_for_a_rare_copy
 
 
 def test_accepted_and_rejected_pairs_add_up(verified, unverified, signed):
-    counts = verified[0].manifest("candidates")["counts"]
+    counts, passes = (verified[0].manifest("candidates")[key] for key in ("counts", "details"))
+    passes = passes["passes"]
     all_counts = unverified[0].manifest("candidates")["counts"]
     assert counts["pairs_accepted"] == len(candidates(verified[1]))
-    assert all_counts["pairs_accepted"] == len(candidates(unverified[1]))
-    assert counts["pairs_accepted"] + counts["pairs_rejected"] == all_counts["pairs_accepted"]
-    assert counts["pairs_rejected"] > 100
+    assert all_counts["pairs_accepted"] == len(candidates(unverified[1])) == passes[0]["candidates"]
+    assert len(passes) == verified[0].config.dedup.passes == 3
+    assert all(each["accepted"] + each["rejected"] == each["candidates"] > 0 for each in passes)
+    assert counts["pairs_rejected"] == sum(each["rejected"] for each in passes) > 100
+    assert counts["pairs_accepted"] <= sum(each["accepted"] for each in passes)
     assert all_counts["pairs_rejected"] == 0
     assert counts["documents"] == all_counts["documents"] == len(signed)
 
@@ -240,15 +243,25 @@ def test_equal_texts_share_a_cluster_and_wordless_ones_only_with_their_equals(ve
     assert cluster_of["two words"] == cluster_of["Two words!"]
 
 
-def test_the_pairs_shown_are_the_closest_calls(verified):
+def test_the_pairs_shown_are_the_closest_calls(verified, meeting):
     _, output = verified
     documents = planted.table(output, "documents")
     urls = dict(zip(documents["key"].to_pylist(), documents["url"].to_pylist()))
-    shown = verified[0].manifest("candidates")["details"]["samples"]
+    details = verified[0].manifest("candidates")["details"]
     found = candidates(output)
-    assert [sample["jaccard"] for sample in shown] == [round(jaccard, 4) for jaccard in sorted(found.values())[:20]]
-    pairs = {(urls[left], urls[right], round(jaccard, 4)) for (left, right), jaccard in found.items()}
-    assert {(sample["left_url"], sample["right_url"], sample["jaccard"]) for sample in shown} <= pairs
+    accepted, rejected = details["accepted_samples"], details["rejected_samples"]
+    of_part = defaultdict(list)
+    for (_, right), jaccard in sorted(found.items(), key=lambda item: item[1]):
+        of_part[right >> 28].append(round(float(jaccard), 4))
+    nearest = sorted(jaccard for part in of_part.values() for jaccard in part[:5])
+    assert [sample["jaccard"] for sample in accepted] == nearest[:20]
+    for sample in [*accepted, *rejected]:
+        pair = int(sample["left"]), int(sample["right"])
+        assert pair in meeting and sample["jaccard"] == round(meeting[pair], 4)
+        assert (sample["left_url"], sample["right_url"]) == (urls[pair[0]], urls[pair[1]])
+        assert (pair in found) == (sample in accepted)
+    assert len(rejected) == 20 and all(sample["jaccard"] < 0.7 for sample in rejected)
+    assert [sample["jaccard"] for sample in rejected] == sorted((s["jaccard"] for s in rejected), reverse=True)
 
 
 def test_rates_are_those_of_brute_force_on_the_first_dumps_and_on_each_alone(unverified, signed, meeting):

@@ -1,0 +1,1 @@
+"""The steps of the match job: what its transforms do with packed columns; the algorithms are in ``dedup``."""

@@ -1,0 +1,94 @@
+"""What a run of the match job asks, worked out once and handed to every step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dedup.banding import Banding
+from dedup.candidates import FORWARD, REVERSED, WITHIN
+from dedup.minhash import MinHashSettings
+from pipeline.corpus import Corpus, part_number, part_of
+from pipeline.job import Task
+from pipeline.matching.groups import Groups, grouped
+from pipeline.matching.indexes import indexes_of
+from pipeline.matching.signature_rows import SignatureFiles
+from pipeline.runners import workers_of
+
+# Whose digests, 0.45 GB at 112 values, or whose shingles, some 4 KB each, a worker holds at once.
+_DOCUMENTS_IN_A_GROUP = {"estimate": 2_000_000, "exact": 100_000, "off": 2_000_000}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of which signatures.
+
+    Attributes:
+        corpora: this corpus's signatures, then those of the corpora that it is held against.
+        groups: the parts of each, in groups.
+        pending: int64, ascending numbers of the parts whose pairs are wanted: those whose later document lies there.
+        banding, verify, min_jaccard, passes, urls, partitions, both_orders: see ``config.Dedup``.
+        levels: see ``dedup.candidates``.
+    """
+
+    corpora: tuple[SignatureFiles, ...]
+    groups: tuple[Groups, ...]
+    pending: np.ndarray
+    banding: Banding
+    verify: str
+    min_jaccard: float
+    passes: int
+    urls: bool
+    partitions: int
+    levels: int
+    both_orders: bool
+
+    @property
+    def own(self) -> SignatureFiles:
+        """The signatures of the corpus itself."""
+        return self.corpora[0]
+
+    def wanted(self, right: np.ndarray) -> np.ndarray:
+        """Which pairs are wanted, by their later documents: uint64 [p] to bool [p]."""
+        parts = part_of(right)
+        if not len(self.pending):
+            return np.zeros(len(parts), bool)
+        return self.pending[np.minimum(np.searchsorted(self.pending, parts), len(self.pending) - 1)] == parts
+
+
+def question(corpus: Corpus, pending: list[Task], settings: dict[str, Any]) -> Question:
+    """Works out what the pending tasks ask."""
+    banding = Banding(settings["bands"], settings["rows"])
+    made = MinHashSettings(**settings["signatures"])
+    needed = MinHashSettings(made.ngram, banding.values, made.seed)
+    corpora = [SignatureFiles(corpus, tuple(corpus.dumps()), made)]
+    corpora += [SignatureFiles(index, tuple(index.dumps()), needed) for index in indexes_of(corpus)]
+    forward = WITHIN if settings["scope"] == "per-dump" else FORWARD | WITHIN
+    return Question(
+        tuple(corpora),
+        tuple(_groups(each, settings) for each in corpora),
+        np.array(sorted(part_number(task.name, corpora[0].dumps) for task in pending), np.int64),
+        banding,
+        settings["verify"],
+        settings["min_jaccard"],
+        1 if settings["verify"] == "off" else settings["passes"],
+        settings["urls"],
+        settings["partitions"],
+        forward | (REVERSED if settings["both_orders"] and forward & FORWARD else 0),
+        settings["both_orders"],
+    )
+
+
+def _groups(files: SignatureFiles, settings: dict[str, Any]) -> Groups:
+    """As few groups as memory allows on this machine, where few mean less to shuffle; on an engine as many as asked."""
+    documents = {
+        part_number(receipt.task, files.dumps): receipt.outcome.counts["documents"]
+        for receipt in files.corpus.receipts("signatures")
+    }
+    engine, partitions = files.corpus.config.engine, settings["partitions"]
+    if engine.name != "direct":
+        return grouped(documents, partitions)
+    for_memory = -(-sum(documents.values()) // _DOCUMENTS_IN_A_GROUP[settings["verify"]])
+    return grouped(documents, max(workers_of(engine), for_memory))
