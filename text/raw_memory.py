@@ -8,6 +8,7 @@ the kernel holds the array, and every helper is told where the bytes end. No acc
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -59,3 +60,17 @@ def nonzero_mask(typingctx, address):
         return builder.bitcast(set_, ir.IntType(64))
 
     return types.uint64(types.int64), generate
+
+
+def together(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Copies of arrays in one allocation, each on a cache line: NumPy asks for huge pages where it is large enough."""
+    sizes = [-(-array.nbytes // 64) * 64 for array in arrays]
+    block = np.empty(sum(sizes) + 64, np.uint8)
+    position = -block.ctypes.data % 64
+    copies = []
+    for array, size in zip(arrays, sizes):
+        copy = block[position : position + array.nbytes].view(array.dtype).reshape(array.shape)
+        copy[...] = array
+        copies.append(copy)
+        position += size
+    return copies

@@ -8,18 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from text.raw_memory import together
 from tokenizer.counts import valid_text_buffers
 from tokenizer.encoder_kernels import decode, encode, remember_tokens
 from tokenizer.formats import Tokenizer
 from tokenizer.merges import ID_OF_BYTE
 from tokenizer.merging_kernels import MergeTables, tokens_are_proper
 from tokenizer.vocabulary_kernels import RANK_BITS, build_character_trie, build_trie, merge_tables, token_rows
-from tokenizer.word_cache_kernels import HEAD, STATE_FIELDS, WordCache, key_masks
-
-_WORD_SETS = 1 << 16  # 4 MB a thread: room for the tokens themselves and for the words a text keeps using
-_SLOT_LINES = 1 << 14  # 1 MB
-_RING_WORDS = 1 << 20  # 8 MB
-_KEY_MASKS = key_masks()
+from tokenizer.word_cache import CacheSize, Memory
 
 
 class Encoded(NamedTuple):
@@ -29,36 +25,22 @@ class Encoded(NamedTuple):
     offsets: np.ndarray  # int64 [documents + 1]
 
 
-class _Memory:
-    """What one thread remembers; ``addresses`` is for the kernels."""
-
-    def __init__(self, words: np.ndarray) -> None:
-        self.words, self.slots = _together([words, np.zeros(8 * _SLOT_LINES, np.uint64)])
-        self.ring = np.empty(_RING_WORDS, np.uint64)  # the system gives it pages as it is used
-        self.state = np.zeros(STATE_FIELDS, np.int64)
-        self.state[HEAD] = 2 * _RING_WORDS  # so that an empty slot is older than the oldest record
-        self.addresses = WordCache(
-            self.words.ctypes.data, _shift(len(self.words) // 8), self.slots.ctypes.data, _shift(_SLOT_LINES),
-            self.ring.ctypes.data, _RING_WORDS, self.state.ctypes.data, _KEY_MASKS.ctypes.data,
-        )  # fmt: skip
-
-
-def _shift(places: int) -> int:
-    """The shift that leaves of a 64-bit hash the number of one of ``places``, a power of two."""
-    return 65 - places.bit_length()
-
-
 class Encoder:
     """Encodes and decodes with one tokenizer; one instance serves many threads, each with its own word cache."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        """Builds the tables (about 0.1 s for 100,000 tokens).
+    def __init__(self, tokenizer: Tokenizer, cache: CacheSize | None = None) -> None:
+        """Builds the tables (about 0.4 s for 100,000 tokens).
+
+        Args:
+            tokenizer: whose merges to apply.
+            cache: what each thread may remember, ``CacheSize()`` by default.
 
         Raises:
-            ValueError: more than 2**21 regular tokens or trie nodes.
+            ValueError: more than 2**21 regular tokens or bytes of them; a size in ``cache`` is not a power of two.
         """
         self.tokenizer = tokenizer
-        self._tables, self._seed, self._arrays = _tables(tokenizer)
+        self._cache_size = cache = cache or CacheSize()
+        self._tables, self._words, self._arrays = _tables(tokenizer, cache)
         self._token_data, self._token_offsets = _flat(tokenizer.token_bytes)
         self._ids = tokenizer.ids
         self._local = threading.local()
@@ -88,7 +70,7 @@ class Encoder:
             ids = np.concatenate([self._ids, np.array([max(mark, 0) for mark in marks], np.uint32)])
             marks = [regular if begin else -1, regular + 1 if end else -1]
         scanner = self.tokenizer.pretokenizer.tables_for(data, offsets)
-        cache = self._cache().addresses
+        cache = self.memory.addresses
         count = encode(data, data.ctypes.data, offsets, scanner, self._tables, cache, marks[0], marks[1], out, ends)
         if self._ids is not None:
             return Encoded(ids[out[:count]], ends)
@@ -127,18 +109,20 @@ class Encoder:
             )
         return data[:size], ends
 
-    def _cache(self) -> _Memory:
+    @property
+    def memory(self) -> Memory:
+        """What the calling thread remembers."""
         memory = getattr(self._local, "memory", None)
         if memory is None:
-            memory = self._local.memory = _Memory(self._seed)
+            memory = self._local.memory = Memory(self._words, self._cache_size)
         return memory
 
-    def __getstate__(self) -> Tokenizer:
+    def __getstate__(self) -> tuple[Tokenizer, CacheSize]:
         """Pickles as its tokenizer: tables and caches are rebuilt where it arrives."""
-        return self.tokenizer
+        return self.tokenizer, self._cache_size
 
-    def __setstate__(self, tokenizer: Tokenizer) -> None:
-        self.__init__(tokenizer)  # type: ignore[misc]
+    def __setstate__(self, state: tuple[Tokenizer, CacheSize]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
 
 
 def _flat(tokens: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
@@ -147,21 +131,7 @@ def _flat(tokens: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
     return np.frombuffer(b"".join(tokens) + bytes(16), np.uint8), offsets
 
 
-def _together(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Copies of arrays in one allocation, each on a cache line: NumPy asks for huge pages where it is large enough."""
-    sizes = [-(-array.nbytes // 64) * 64 for array in arrays]
-    block = np.empty(sum(sizes) + 64, np.uint8)
-    position = -block.ctypes.data % 64
-    copies = []
-    for array, size in zip(arrays, sizes):
-        copy = block[position : position + array.nbytes].view(array.dtype).reshape(array.shape)
-        copy[...] = array
-        copies.append(copy)
-        position += size
-    return copies
-
-
-def _tables(tokenizer: Tokenizer) -> tuple[MergeTables, np.ndarray, list[np.ndarray]]:
+def _tables(tokenizer: Tokenizer, size: CacheSize) -> tuple[MergeTables, np.ndarray, list[np.ndarray]]:
     """The tables, the words that a thread starts with, and the arrays that the tables lie in."""
     data, offsets = _flat(tokenizer.merges.tokens())
     tokens = len(offsets) - 1
@@ -175,16 +145,27 @@ def _tables(tokenizer: Tokenizer) -> tuple[MergeTables, np.ndarray, list[np.ndar
     pairs = np.ascontiguousarray(tokenizer.merges.pairs, np.int32)
     merges, merge_filter = merge_tables(pairs)
     rows = token_rows(np.diff(offsets), shorter, pairs)
-    arrays = _together([ID_OF_BYTE.astype(np.int32), first, characters, edges, rows, merges, merge_filter])
+    arrays = together([ID_OF_BYTE.astype(np.int32), first, characters, edges, rows, merges, merge_filter])
     at = [array.ctypes.data for array in arrays]
     tables = MergeTables(
-        byte_rank=at[0], first=at[1], characters=at[2], characters_shift=int(shift),
-        characters_mask=len(characters) - 1, edges=at[3], edges_mask=len(edges) - 1, start=int(start), rows=at[4],
-        merges=at[5], merges_mask=len(merges) - 1, merge_filter=at[6], filter_mask=64 * len(merge_filter) - 1, tokens=tokens,
+        byte_rank=at[0],
+        first=at[1],
+        characters=at[2],
+        characters_shift=int(shift),
+        characters_mask=len(characters) - 1,
+        edges=at[3],
+        edges_mask=len(edges) - 1,
+        start=int(start),
+        rows=at[4],
+        merges=at[5],
+        merges_mask=len(merges) - 1,
+        merge_filter=at[6],
+        filter_mask=64 * len(merge_filter) - 1,
+        tokens=tokens,
         proper=0,
-    )  # fmt: skip
-    memory = _Memory(np.zeros(8 * _WORD_SETS, np.uint64))
-    if tokens_are_proper(data.ctypes.data, offsets, tables, memory.state.ctypes.data):
+    )
+    memory = Memory(np.zeros(8 * size.word_sets, np.uint64), size)
+    if tokens_are_proper(data.ctypes.data, offsets, tables, memory.addresses.state):
         tables = tables._replace(proper=1)
         remember_tokens(data.ctypes.data, data.ctypes.data + len(data), offsets, memory.addresses)
     return tables, memory.words, arrays

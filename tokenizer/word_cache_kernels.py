@@ -30,7 +30,6 @@ from text.raw_memory import (
 _M1 = np.uint64(0x9E3779B97F4A7C15)
 _M2 = np.uint64(0xC2B2AE3D27D4EB4F)
 _ZERO = np.uint64(0)
-_TWO_TOKENS = np.uint64(0x001FFFFF001FFFFF)
 
 WORD_BYTES = 15  # an entry of ``words``: bytes 0-7; bytes 8-14 and the length; tokens 1, 2 and their number; 3 and 4
 WORD_TOKENS = 4
@@ -44,9 +43,10 @@ _TAG_BITS = np.uint64(16)
 _SLOTS_A_LINE = 8
 _LARGEST = 8  # a record takes at most this part of the ring
 
-# Fields of ``state``, int64: where the ring is written next, and what has been done.
-HEAD, WORD_MISSES, RING_HITS, ATTEMPTS, HEAP_STEPS = range(5)
-STATE_FIELDS = 8
+# Fields of ``state``, int64: where the ring is written next, in words ever written; pieces that were not among the
+# words; those of them found in the ring; tokens tried by longest match; entries taken from the heap of merges.
+FIELDS = ("head", "word_misses", "ring_hits", "attempts", "heap_steps")
+HEAD, WORD_MISSES, RING_HITS, ATTEMPTS, HEAP_STEPS = range(len(FIELDS))
 
 
 class WordCache(NamedTuple):
@@ -58,7 +58,7 @@ class WordCache(NamedTuple):
     slots_shift: int
     ring: int  # address of uint64 [ring_words]
     ring_words: int  # a power of two
-    state: int  # address of int64 [STATE_FIELDS]
+    state: int  # address of int64 [len(FIELDS)]
     key_masks: int  # address of ``key_masks()``
 
 
