@@ -1,5 +1,6 @@
 """The texts behind the numbers of deduplication: pairs near the threshold and members of the largest clusters, side by
-side. They are read by key when a report is written, a bounded number of them, and never by the jobs.
+side, and the most frequent paragraphs. They are read by key when a report is written, a bounded number of them, and
+never by the jobs.
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ from pipeline.report.differences import LONGEST, difference
 
 _PAIRS = 10  # pairs shown on each side of the threshold
 _CLUSTERS, _MEMBERS = 10, 5
+_PARAGRAPH = 400  # characters of a paragraph
+
+_Stage = dict[str, Any] | None
 
 
-def add_differences(output: str, match: dict[str, Any] | None, cluster: dict[str, Any] | None) -> str:
-    """Adds a ``difference`` to sampled pairs (nearest to the threshold first) and to the largest clusters.
+def add_texts(output: str, match: _Stage, cluster: _Stage, paragraphs: _Stage) -> str:
+    """Adds a ``difference`` to sampled pairs (nearest to the threshold first) and to the largest clusters, and its
+    ``text`` to the most frequent paragraphs.
 
     A cluster is shown by its first listed member and the one of the others that is least like it, whose keys stand in
     ``compared``.
 
     Args:
         output: the output folder, whose ``documents/`` are read.
-        match, cluster: what a report holds of these stages, changed in place.
+        match, cluster, paragraphs: what a report holds of these stages, changed in place.
 
     Returns:
         Why texts are missing; empty when none is.
@@ -41,7 +46,8 @@ def add_differences(output: str, match: dict[str, Any] | None, cluster: dict[str
     clusters = [each for each in (cluster["largest"][:_CLUSTERS] if cluster else []) if len(each["keys"]) > 1]
     members = {id(each): [int(key) for key in each["keys"][:_MEMBERS]] for each in clusters}
     wanted = {int(pair[side]) for pair in pairs for side in ("left", "right")}
-    texts, problem = _texts(output, wanted.union(*members.values()))
+    frequent = [each for each in (paragraphs["paragraphs"] if paragraphs else []) if each["key"] is not None]
+    texts, problem = _texts(output, wanted.union(*members.values(), (int(each["key"]) for each in frequent)))
     for pair in pairs:
         left, right = texts.get(int(pair["left"])), texts.get(int(pair["right"]))
         if left is not None and right is not None:
@@ -52,6 +58,10 @@ def add_differences(output: str, match: dict[str, Any] | None, cluster: dict[str
         if compared:
             each["difference"], other = min(compared, key=lambda found: found[0]["alike"])
             each["compared"] = [str(first), str(other)]
+    for each in frequent:
+        lines = texts.get(int(each["key"]), "").split("\n")
+        if each["line"] < len(lines):
+            each["text"] = lines[each["line"]][:_PARAGRAPH]
     return problem
 
 

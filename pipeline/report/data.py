@@ -12,7 +12,7 @@ from typing import Any
 from dedup.rates import REFERENCE_TABLE
 from pipeline import storage
 from pipeline.report import schema
-from pipeline.report.copies import add_differences
+from pipeline.report.copies import add_texts
 from pipeline.report.longest_tokens import longest_tokens
 from pipeline.report.schema import StageRun
 from pipeline.report.training_runs import read_runs
@@ -37,7 +37,7 @@ def assemble(output: str) -> dict[str, Any]:
             "source": "DeepSeek LLM, arXiv 2401.02954, table 1",
             "curve": [{"dumps": dumps, "share": round(percent / 100, 6)} for dumps, percent in REFERENCE_TABLE.items()],
         },
-        "stages": [_stage(run) for run in runs.values() if not (run.kind.helper and run.problem == schema.NOT_RUN)],
+        "stages": [_stage(run) for run in runs.values() if not (run.kind.optional and run.problem == schema.NOT_RUN)],
         "training": read_runs(output),
     }
     report["steps"] = _steps(runs)
@@ -93,16 +93,19 @@ def _steps(runs: dict[str, StageRun]) -> list[dict[str, Any]]:
     ingest, cluster, select, mix, tokenize = (
         runs[name].counts for name in ("ingest", "cluster", "select", "mix", "tokenize")
     )
-    unique_bytes = None
+    paragraphs = runs["paragraphs"].counts
+    unique, unique_bytes = cluster.get("kept"), None
     removed_bytes = runs["cluster"].details.removed.bytes if runs["cluster"].manifest else None
+    if unique is not None:
+        unique -= paragraphs.get("emptied", 0)
     if "text_bytes" in ingest and removed_bytes is not None:
-        unique_bytes = ingest["text_bytes"] - removed_bytes
-    elif select.get("documents") == cluster.get("kept") and "kept_bytes" in select:
+        unique_bytes = ingest["text_bytes"] - removed_bytes - paragraphs.get("removed_bytes", 0)
+    elif select.get("documents") == unique and "kept_bytes" in select:
         unique_bytes = select["kept_bytes"] + select.get("removed_bytes", 0)
     steps = (
         ("read", "Records read", ingest.get("records"), None),
         ("documents", "Documents", ingest.get("documents"), ingest.get("text_bytes")),
-        ("unique", "After deduplication", cluster.get("kept"), unique_bytes),
+        ("unique", "After deduplication", unique, unique_bytes),
         ("filtered", "After filters", select.get("kept"), select.get("kept_bytes")),
         ("mixed", "In the mixture", mix.get("copies"), mix.get("bytes")),
         ("sharded", "In the shards", tokenize.get("documents"), None),
@@ -142,10 +145,10 @@ def _summary(runs: dict[str, StageRun], stages: list[dict[str, Any]]) -> dict[st
 
 def _complete(report: dict[str, Any], output: str) -> None:
     """Fills in what follows from other fields or other stages and was left out."""
-    match, cluster, tokenizer, encode = (report[name] for name in ("match", "cluster", "tokenizer", "encode"))
+    cluster, tokenizer, encode = (report[name] for name in ("cluster", "tokenizer", "encode"))
     if cluster:
         _complete_cluster(cluster, encode)
-    report["texts_missing"] = add_differences(output, match, cluster)
+    report["texts_missing"] = add_texts(output, report["match"], cluster, report["paragraphs"])
     if tokenizer and not tokenizer["compression"] and encode:
         rows = ({"language": language, "bytes_per_token": None, **row} for language, row in encode["languages"].items())
         tokenizer["compression"] = sorted(rows, key=lambda row: (-row["bytes"], row["language"]))

@@ -13,7 +13,8 @@ from pipeline.report import data
 from pipeline.report.corpus_report import subtitle
 from pipeline.report.page import Page, write_page
 from pipeline.report.sections import dedup
-from pipeline.report.sections.shared import partial, problem_of
+from pipeline.report.sections.dedup.tiles import tiles
+from pipeline.report.sections.shared import problem_of
 
 FOLDER = "dedup-report"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -45,22 +46,18 @@ def write_dedup_report(output: str) -> str:
 
 def as_json(report: Mapping[str, Any]) -> dict[str, Any]:
     """What of the whole report is about deduplication, under the same names."""
-    about = ("name", "created", "version", "reference", "match", "cluster", "texts_missing")
+    about = ("name", "created", "version", "reference", "match", "cluster", "paragraphs", "texts_missing")
     return {name: report[name] for name in about}
 
 
 def page_of(report: Mapping[str, Any]) -> Page:
     """What stands on the page."""
-    parts = dedup.parts(report)
-    missing = partial(report, "match")
-    if missing:
-        parts[0] = parts[0]._replace(problem=missing)
     footer = (
         "Everything on this page, unrounded, is in dedup.json beside it, and its tables in the CSV files. This file "
         "needs no network and sends nothing."
     )
     words = ["deduplication", *filter(None, [subtitle(report)])]
-    return Page(report["name"], " · ".join(words), dedup.tiles(report), parts, footer)
+    return Page(report["name"], " · ".join(words), tiles(report), dedup.parts(report), footer)
 
 
 def tables(report: Mapping[str, Any]) -> dict[str, list[Sequence[Any]]]:
@@ -92,6 +89,8 @@ def tables(report: Mapping[str, Any]) -> dict[str, list[Sequence[Any]]]:
     found["pairs"] = [("verdict", *fields)]
     for verdict in ("accepted", "rejected") if match else ():
         found["pairs"] += [(verdict, *row) for row in _rows(fields, match[f"{verdict}_samples"])[1:]]
+    if report["paragraphs"]:
+        found["paragraphs"] = _rows(("copies", "key", "line", "text"), report["paragraphs"]["paragraphs"])
     return found
 
 

@@ -82,11 +82,14 @@ _Words = Sequence[tuple[str, str]]
 
 def _words(text: str) -> _Words:
     """(white space before it, word) of each word; a character of a script written without spaces is one."""
-    return [(_blank(match[1]), match[2]) for match in _pattern().finditer(text)]
-
-
-def _blank(space: str) -> str:
-    return "\n" if "\n" in space else " " if space else ""
+    words, space = [], ""
+    for found in _pattern().findall(text):  # one alternative a token: a long run of white space is walked once
+        if found.isspace():
+            space = "\n" if "\n" in found else " "
+        else:
+            words.append((space, found))
+            space = ""
+    return words
 
 
 @functools.cache
@@ -96,7 +99,7 @@ def _pattern() -> re.Pattern[str]:
     starts = np.flatnonzero(np.diff(alone, prepend=-2) > 1)
     stops = np.append(starts[1:], len(alone)) - 1
     ranges = "".join(f"\\U{alone[a]:08x}-\\U{alone[b]:08x}" for a, b in zip(starts, stops))
-    return re.compile(rf"(\s*)([{ranges}]|[^\s{ranges}]+)")
+    return re.compile(rf"\s+|[{ranges}]|[^\s{ranges}]+")
 
 
 def _stretches(left_words: _Words, right_words: _Words) -> list[_Stretch]:

@@ -197,6 +197,20 @@ class ClusterDetails(Part):
     removed: Removed = Field(default_factory=Removed)
 
 
+class Paragraph(Part):
+    """A paragraph that stands in several documents: the key of the first, its line there from 0, and how often."""
+
+    key: Key | None = None
+    line: int = 0
+    copies: int = 0
+
+
+class ParagraphDetails(Part):
+    """Of stage ``paragraphs``. ``paragraphs`` are the most frequent ones."""
+
+    paragraphs: list[Paragraph] = Field(default_factory=list)
+
+
 class AnnotateDetails(Part):
     """Of stage ``annotate``."""
 
@@ -292,26 +306,29 @@ class TokenizeDetails(Part):
 class StageKind(NamedTuple):
     """A stage as it appears in an output folder: its folder, and the type of its details.
 
-    A ``helper`` has nothing of its own to show but its time, and a complete run may do without it.
+    A complete run may do without an ``optional`` one, which is not missed then.
     """
 
     stage: str
     folder: str
     details: type[Part]
-    helper: bool = False
+    optional: bool = False
 
 
 STAGES = (
     StageKind("ingest", "documents", IngestDetails),
-    StageKind("sign", "signatures", Part, helper=True),
+    StageKind("sign", "signatures", Part, optional=True),
     StageKind("match", "candidates", MatchDetails),
+    StageKind("score", "scores", Part, optional=True),
     StageKind("cluster", "clusters", ClusterDetails),
+    StageKind("hash", "paragraph_hashes", Part, optional=True),
+    StageKind("paragraphs", "paragraphs", ParagraphDetails, optional=True),
     StageKind("annotate", "annotations", AnnotateDetails),
     StageKind("select", "filtered", SelectDetails),
     StageKind("mix", "mixture", MixDetails),
-    StageKind("count", "counts", Part, helper=True),
+    StageKind("count", "counts", Part, optional=True),
     StageKind("tokenizer", "tokenizer", TokenizerDetails),
-    StageKind("encode", "runs", EncodeDetails, helper=True),
+    StageKind("encode", "runs", EncodeDetails, optional=True),
     StageKind("tokenize", "shards", TokenizeDetails),
 )
 

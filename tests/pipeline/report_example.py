@@ -420,12 +420,34 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         {"documents": copies, "tokens": tokens},
         {"languages": {row["language"]: {"bytes": row["bytes"], "tokens": row["tokens"]} for row in compression}},
     )
+    score = _manifest("score", 0.21, {"documents": 5_120}, {})
+    hashed = _manifest("hash", 0.33, {"documents": unique, "paragraphs": 41_877, "text_bytes": unique * 6_480}, {})
+    paragraphs = _manifest(
+        "paragraphs",
+        0.12,
+        {
+            "documents": unique,
+            "paragraphs": 41_877,
+            "removed": 3_120,
+            "removed_bytes": 268_320,
+            "edited": 811,
+            "emptied": 0,
+        },
+        {
+            "paragraphs": [
+                {"key": str(first_key(0, 0) + number), "line": 2, "copies": 90 - 7 * number} for number in range(12)
+            ]
+        },
+    )
     sign = _manifest("sign", 0.83, {"documents": documents, "text_bytes": text_bytes}, {})
     return {
         "documents": ingest,
         "signatures": sign,
         "candidates": match,
+        "scores": score,
         "clusters": cluster,
+        "paragraph_hashes": hashed,
+        "paragraphs": paragraphs,
         "annotations": annotate,
         "filtered": select,
         "mixture": mix,

@@ -16,9 +16,9 @@ from report_example import PAYLOADS, write_example, write_training_run
 
 from pipeline.report import formats, markup
 from pipeline.report.charts import amounts, drawing
+from pipeline.report.corpus_report import render
 from pipeline.report.data import assemble
 from pipeline.report.markup import Column
-from pipeline.report.page import render
 from pipeline.report.visible import visible
 
 

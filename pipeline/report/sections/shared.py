@@ -44,3 +44,8 @@ def named(rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 def counted(counts: Mapping[str, int]) -> list[dict[str, Any]]:
     """Rows of a table out of counts by name, the largest first."""
     return [{"name": name, "count": value} for name, value in sorted(counts.items(), key=lambda row: (-row[1], row[0]))]
+
+
+def url(address: str | None) -> str:
+    """An address, or that there is none."""
+    return address or "(no URL)"

@@ -1,0 +1,55 @@
+"""The choices behind the numbers."""
+
+from __future__ import annotations
+
+from pipeline.report import formats
+from pipeline.report.markup import Card, Column
+from pipeline.report.sections.shared import Report
+
+
+def cards(report: Report) -> list[Card]:
+    """One table."""
+    rows = [{"what": what, "how": how} for what, how in _facts(report) if how]
+    return [
+        Card(
+            "How copies were decided",
+            "The choices behind the numbers above.",
+            None,
+            [Column("what", "what"), Column("how", "how")],
+            rows,
+        )
+    ]
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    match, cluster = report["match"], report["cluster"]
+    facts = []
+    if match:
+        judged = {"estimate": "estimated from signatures", "exact": "exact, on shingles", "off": "not verified"}
+        how = judged.get(match["method"], match["method"])
+        facts.append(("similarity", f"{how}, at least {match['threshold']:g}" if match["threshold"] else how))
+        facts += [
+            (f"against {other['folder']}", f"{formats.count(other['documents_removed'])} documents have a copy there")
+            for other in match["against"]
+        ]
+    if cluster:
+        components, chains = cluster["components"], cluster["chains"]
+        words = [components["method"]]
+        if components["rounds"]:
+            words.append(f"{formats.count(components['rounds'])} rounds")
+        if components["pairs"] is not None:
+            words.append(f"{formats.count(components['pairs'])} pairs")
+        if components["limit"] is not None:
+            words.append(f"limit {formats.count(components['limit'])}")
+        facts.append(("components", ", ".join(word for word in words if word)))
+        facts.append(("why so", components["reason"]))
+        if chains["max_chain"] is not None:
+            spared = formats.count(chains["documents_spared"])
+            facts.append(
+                ("chains", f"at most {chains['max_chain']} pairs to the kept copy; {spared} documents stay for it")
+            )
+        elif components["method"]:
+            facts.append(("chains", "of any length: documents joined by a chain of pairs are one cluster"))
+        if cluster["removed"]["tokens_estimated"] is not None:
+            facts.append(("tokens removed", "estimated: bytes removed by the bytes a token of this corpus's shards"))
+    return facts
