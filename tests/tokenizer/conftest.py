@@ -1,12 +1,10 @@
 """Real text, a tokenizer trained on it, and the same tokenizer in `tokenizers`."""
 
-import contextlib
-
 import pyarrow as pa
 import pytest
 import tokenizers
-from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from pipeline.sources.read import read_documents
 from tokenizer.counts import count_pieces
 from tokenizer.formats import Tokenizer, to_json
 from tokenizer.merges import train
@@ -28,25 +26,24 @@ SENTENCES = [
 ]
 
 
-def texts_of(paths, limit):
-    """Up to ``limit`` texts, evenly from the WET files."""
+def texts_of(paths, limit, format="wet"):
+    """Up to ``limit`` texts, evenly from crawl files."""
     texts = []
     for path in paths:
-        with path.open("rb") as stream:
-            records = ArchiveIterator(stream, record_types=WarcRecordType.conversion)
-            found = []
-            with contextlib.suppress(OSError):  # one of the crawl files is broken behind its first records
-                found.extend(record.reader.read().decode("utf-8", "replace") for record in records)
+        found = [text for batch in read_documents(str(path), format) for text in batch.documents["text"].to_pylist()]
         texts += found[:: max(1, len(found) * len(paths) // limit)]
     return texts
 
 
 @pytest.fixture(scope="session")
 def real_texts(shared_data):
-    """About 150 real pages: Chinese and English documentation, and a crawl in Cyrillic, Latin and Arabic."""
-    return texts_of(sorted((shared_data / "dumps").glob("*.wet.gz"))[:2], 90) + texts_of(
-        [shared_data / "commoncrawl" / "sparkwarc-2016.warc.wet.gz"], 60
-    )
+    """About 170 real pages: Chinese and English documentation, and crawls in Cyrillic, Latin, Arabic and Chinese."""
+    crawl = shared_data / "commoncrawl"
+    texts = texts_of(sorted((shared_data / "dumps").glob("*.wet.gz"))[:2], 90)
+    texts += texts_of([crawl / "sparkwarc-2016.warc.wet.gz"], 65)
+    texts += texts_of([crawl / "chinese-gbk-2020.warc.gz"], 16, "warc")
+    assert len(texts) > 150
+    return texts
 
 
 @pytest.fixture(scope="session")
