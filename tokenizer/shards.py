@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenizer.shuffle import (
+    SPLITS,
     Documents,
     batches,
     by_place,
@@ -29,15 +30,15 @@ from tokenizer.shuffle import (
     read_run_range,
     shard_bounds,
     shuffle_hash,
-    split_of,
+    splits_of,
     token_lists,
     write_run,
 )
 
 __all__ = [
-    "INDEX_NAME", "Documents", "ShardSummary", "concatenate", "head", "index", "open_shard", "read_index",
-    "read_run_range", "shard_bounds", "shuffle_hash", "split_of", "stats", "verify", "write_index", "write_run",
-    "write_shard",
+    "INDEX_NAME", "SPLITS", "Documents", "ShardSummary", "concatenate", "document_lengths", "head", "index",
+    "open_shard", "read_index", "read_run_range", "shard_bounds", "shard_files", "shuffle_hash", "splits_of",
+    "stats", "verify", "write_index", "write_run", "write_shard",
 ]  # fmt: skip
 
 INDEX_NAME = "shards.json"
@@ -287,9 +288,7 @@ def stats(folder: str | Path) -> dict[str, Any]:
     content = read_index(folder)
     splits = {}
     for name, described in content["splits"].items():
-        tables = [open_shard(folder / file["path"]) for file in described["files"]]
-        lengths = [pc.list_value_length(table["tokens"]).to_numpy() for table in tables]
-        every = np.concatenate(lengths) if lengths else np.empty(0)
+        every = document_lengths(folder, name)
         splits[name] = {
             "documents": described["documents"],
             "tokens": described["tokens"],
@@ -307,21 +306,39 @@ def stats(folder: str | Path) -> dict[str, Any]:
     }
 
 
+def document_lengths(folder: str | Path, split: str = "train") -> np.ndarray:
+    """Tokens of each document of a split, in its order: int32 [documents].
+
+    Raises:
+        ValueError: the index has no such split.
+    """
+    tables = [open_shard(Path(folder) / file["path"]) for file in shard_files(folder, split)]
+    return np.concatenate([np.empty(0, np.int32), *(pc.list_value_length(table["tokens"]) for table in tables)])
+
+
+def shard_files(folder: str | Path, split: str) -> list[dict[str, Any]]:
+    """The entries of a split's files in the index, in order.
+
+    Raises:
+        ValueError: the index has no such split.
+    """
+    splits = read_index(folder)["splits"]
+    if split not in splits:
+        raise ValueError(f"split {split!r} is unknown: these shards have {', '.join(splits)}")
+    return splits[split]["files"]
+
+
 def head(folder: str | Path, documents: int = 5, split: str = "train") -> list[dict[str, Any]]:
     """The first documents of a split: ``key``, ``source`` and ``tokens`` (uint32 array) each.
 
     Raises:
         ValueError: the index has no such split.
     """
-    folder = Path(folder)
-    splits = read_index(folder)["splits"]
-    if split not in splits:
-        raise ValueError(f"split {split!r} is unknown: these shards have {', '.join(splits)}")
     rows: list[dict[str, Any]] = []
-    for file in splits[split]["files"]:
+    for file in shard_files(folder, split):
         if len(rows) >= documents:
             break
-        table = open_shard(folder / file["path"]).slice(0, documents - len(rows))
+        table = open_shard(Path(folder) / file["path"]).slice(0, documents - len(rows))
         for key, source, tokens in zip(table["key"], table["source"], table["tokens"]):
             rows.append({"key": key.as_py(), "source": source.as_py(), "tokens": tokens.values.to_numpy()})
     return rows

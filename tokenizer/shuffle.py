@@ -25,6 +25,7 @@ _SPLIT_SEED = 0x5B117  # keeps the split independent of the order under the same
 
 BATCH_TOKENS = 1 << 22  # list offsets stay far inside int32, and a batch is a few megabytes
 LARGEST_DOCUMENT = 2**31 - 1
+SPLITS = ("train", "validation", "test")
 _HASH_RANGE = b"gristmill.run.hashes"
 
 
@@ -61,19 +62,25 @@ def shuffle_hash(keys: np.ndarray, copies: np.ndarray | int, seed: int) -> np.nd
         return _mix64(_mix64(keys ^ base) + step)
 
 
-def split_of(keys: np.ndarray, seed: int, validation_share: float) -> np.ndarray:
-    """Which documents are for validation: bool [documents], by key alone, so that all copies go the same way.
+def splits_of(keys: np.ndarray, seed: int, validation_share: float, test_share: float = 0) -> np.ndarray:
+    """The split of each document: uint8 [documents], its place in ``SPLITS``.
 
-    A larger share only adds documents.
+    By key alone, so that all copies go the same way. Validation grows from the low end of the hash and test from the
+    high one: a larger share only adds documents, and neither moves the other.
 
     Raises:
-        ValueError: the share is outside [0, 1].
+        ValueError: a share is outside [0, 1], or the two are more than 1 together.
     """
-    if not 0 <= validation_share <= 1:
-        raise ValueError(f"validation_share {validation_share} is outside 0..1: give a share such as 0.005")
-    if validation_share == 1:
-        return np.ones(len(keys), bool)
-    return shuffle_hash(keys, 0, seed ^ _SPLIT_SEED) < np.uint64(validation_share * 2.0**64)
+    for name, share in (("validation_share", validation_share), ("test_share", test_share)):
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name} {share} is outside 0..1: give a share such as 0.005")
+    if validation_share + test_share > 1:
+        raise ValueError(f"validation_share {validation_share} and test_share {test_share} are more than 1 together")
+    places = shuffle_hash(keys, 0, seed ^ _SPLIT_SEED)
+    splits = np.zeros(len(places), np.uint8)
+    splits[places < np.uint64(validation_share * 2.0**64) if validation_share < 1 else slice(None)] = 1
+    splits[~places < np.uint64(test_share * 2.0**64) if test_share < 1 else slice(None)] = 2
+    return splits
 
 
 def shard_bounds(shards: int) -> list[int]:

@@ -53,7 +53,7 @@ def stats(
 def head(
     folder: Folder,
     documents: Annotated[int, typer.Option("-n", "--documents", help="How many.", min=1)] = 3,
-    split: Annotated[str, typer.Option(help="train or validation.")] = "train",
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
     tokens: Annotated[int, typer.Option(help="Tokens of each to show.", min=1)] = 60,
 ) -> None:
     """Show the first documents as ids and as text.
@@ -88,3 +88,70 @@ def verify(folder: Folder) -> None:
     if problems:
         raise GristmillError("\n".join(problems))
     typer.echo(f"{folder}: all shards are whole")
+
+
+@app.command()
+def packing(
+    folder: Folder,
+    context: Annotated[list[int], typer.Option(help="Tokens in a context; may be given more than once.", min=1)],
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a context.")] = False,
+) -> None:
+    """Say what contexts of a length do to documents: how many the stream cuts, and what best-fit packing would pad.
+
+    gristmill shards packing out/corpus/shards --context 2048 --context 4096
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from tokenizer import shards
+    from tokenizer.packing import packing_plan
+
+    with as_one_line():
+        lengths = shards.document_lengths(folder, split)
+        plans = [packing_plan(lengths, each) for each in context]
+    if as_json:
+        for plan in plans:
+            typer.echo(json.dumps(asdict(plan)))
+        return
+    table = Table("context", "longer documents", "cut by the stream", "contexts packed", "padded", "cropped")
+    for plan in plans:
+        some = max(plan.documents, 1)
+        table.add_row(
+            f"{plan.context:,}",
+            f"{plan.longer:,} ({plan.longer / some:.1%})",
+            f"{plan.stream_cut:,} ({plan.stream_cut / some:.1%})",
+            f"{plan.packed_contexts:,} (stream {plan.stream_contexts:,})",
+            f"{plan.padded:.2%}",
+            f"{plan.cropped:.2%}",
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        "padded: share of padding if documents are packed whole by best fit, longer ones cut up; "
+        "cropped: share of tokens lost if longer ones end with their first context",
+        style="dim",
+    )
+
+
+@app.command()
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--out", help="Folder for SPLIT.bin and SPLIT.idx.")],
+    form: Annotated[str, typer.Option("--format", help="megatron: Megatron-LM's indexed dataset.")] = "megatron",
+) -> None:
+    """Write the shards in another trainer's format, each split as SPLIT.bin and SPLIT.idx.
+
+    gristmill shards export out/corpus/shards --format megatron --out out/megatron
+    """
+    from pipeline.errors import ConfigError
+    from tokenizer import megatron, shards
+
+    if form != "megatron":
+        raise ConfigError(f"--format: `{form}` is unknown; there is megatron")
+    with as_one_line():
+        for split in shards.read_index(folder)["splits"]:
+            documents, tokens = megatron.export(folder, split, out / split)
+            typer.echo(f"{out / split}.bin, .idx: {documents:,} documents, {tokens:,} tokens")

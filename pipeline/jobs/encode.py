@@ -18,16 +18,16 @@ from pipeline.job import Job, Task
 from pipeline.jobs.train_tokenizer import shard_facts, tokenizer_of
 from pipeline.manifests import Outcome
 from pipeline.parts import text_bytes
-from tokenizer import shards
+from tokenizer import fill_in_middle, shards
 from tokenizer.encoder import Encoded, Encoder
 
-SPLITS = ("train", "validation")
 _RUN_TOKENS = 1 << 24  # bounds a worker's memory: a part with more tokens leaves several runs
+SETTINGS = {"seed", "validation_share", "test_share", "fill_in_middle", "begin_token", "end_token"}
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
     """What the runs depend on, the tokenizer apart."""
-    return config.shards.model_dump(include={"seed", "validation_share", "begin_token", "end_token"})
+    return config.shards.model_dump(include=SETTINGS)
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -41,28 +41,40 @@ def plan(corpus: Corpus) -> list[Task]:
 
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
-    """Encodes one part into runs for training and validation."""
+    """Encodes one part into runs, by split."""
     encoder = _encoder(task.arguments["tokenizer"], corpus.config.output)
-    runs = {split: _Runs(split, task, settings, corpus) for split in SPLITS}
+    runs = {split: _Runs(split, task, settings, corpus) for split in shards.SPLITS}
+    around = {"begin": settings["begin_token"], "end": settings["end_token"]}
+    seed, rearranged = settings["seed"], 0
     languages: dict[str, dict[str, int]] = {}
     for documents, copies in mixed.read(task, corpus):
-        encoded = encoder.encode(documents["text"], begin=settings["begin_token"], end=settings["end_token"])
+        encoded = encoder.encode(documents["text"], **around)
         keys = vector(documents["key"])
-        held_out = shards.split_of(keys, settings["seed"], settings["validation_share"])
-        # A document is held out once, however often the mixture would repeat it in training.
-        runs["train"].add(keys, np.where(held_out, 0, copies), encoded)
-        runs["validation"].add(keys, held_out.astype(np.uint16), encoded)
+        splits = shards.splits_of(keys, seed, settings["validation_share"], settings["test_share"])
+        for number, (split, run) in enumerate(runs.items()):
+            # A document is held out once, and as it is, however often the mixture would repeat it in training.
+            times, rate = (copies, settings["fill_in_middle"]) if split == "train" else (1, 0)
+            times = np.where(splits == number, times, 0)
+            for copy in range(int(times.max(initial=0))):
+                rows = np.flatnonzero(times > copy)
+                chosen = fill_in_middle.chosen(keys[rows], copy, seed, rate)
+                plain, moved = rows[~chosen], rows[chosen]
+                run.add(keys[plain], copy, _taken(encoded, plain))
+                if len(moved):
+                    texts = documents["text"].take(pa.array(moved))
+                    in_parts = fill_in_middle.encode_rearranged(encoder, texts, keys[moved], copy, seed, **around)
+                    run.add(keys[moved], copy, in_parts)
+                rearranged += len(moved)
         languages = manifests.add_nested([languages, _compression(documents, np.diff(encoded.offsets))])
         progress.advance(documents.num_rows, text_bytes(documents["text"]))
     counts: dict[str, int] = {}
     for split, run in runs.items():
         run.flush()
         counts |= {f"{split}_tokens": run.tokens, f"{split}_documents": run.documents}
-    counts |= {
-        "tokens": counts["train_tokens"] + counts["validation_tokens"],
-        "documents": counts["train_documents"] + counts["validation_documents"],
-    }
-    return Outcome(counts, {"languages": languages}, (*runs["train"].files, *runs["validation"].files))
+    for what in ("tokens", "documents"):
+        counts[what] = sum(counts[f"{split}_{what}"] for split in shards.SPLITS)
+    counts["rearranged"] = rearranged
+    return Outcome(counts, {"languages": languages}, tuple(file for run in runs.values() for file in run.files))
 
 
 class _Runs:
@@ -76,19 +88,14 @@ class _Runs:
         self.documents = self.tokens = 0
         self.files: list[storage.StoredFile] = []
 
-    def add(self, keys: np.ndarray, copies: np.ndarray, encoded: Encoded) -> None:
-        """Adds documents as often as ``copies`` says."""
-        for copy in range(int(copies.max(initial=0))):
-            rows = np.flatnonzero(copies > copy)
-            offsets = np.concatenate([[0], np.cumsum(np.diff(encoded.offsets)[rows])])
-            lists = pa.LargeListArray.from_arrays(pa.array(encoded.offsets), pa.array(encoded.tokens))
-            tokens = lists.take(pa.array(rows)).flatten().to_numpy()
-            hashes = shards.shuffle_hash(keys[rows], copy, self._seed)
-            sources = pa.repeat(pa.scalar(self._source), len(rows)).dictionary_encode()
-            self._pending.append(shards.Documents(hashes, keys[rows], sources, tokens, offsets))
-            self._pending_tokens += len(tokens)
-            if self._pending_tokens >= _RUN_TOKENS:
-                self.flush()
+    def add(self, keys: np.ndarray, copy: int, encoded: Encoded) -> None:
+        """Adds the copy of that number of some documents."""
+        hashes = shards.shuffle_hash(keys, copy, self._seed)
+        sources = pa.repeat(pa.scalar(self._source), len(keys)).dictionary_encode()
+        self._pending.append(shards.Documents(hashes, keys, sources, *encoded))
+        self._pending_tokens += len(encoded.tokens)
+        if self._pending_tokens >= _RUN_TOKENS:
+            self.flush()
 
     def flush(self) -> None:
         """Writes what is pending as a run; nothing when there is nothing."""
@@ -101,6 +108,13 @@ class _Runs:
         self.files.append(self._corpus.stored(file))
         self.documents += len(documents.keys)
         self.tokens += len(documents.tokens)
+
+
+def _taken(encoded: Encoded, rows: np.ndarray) -> Encoded:
+    """Some of the documents."""
+    offsets = np.concatenate([[0], np.cumsum(np.diff(encoded.offsets)[rows])])
+    lists = pa.LargeListArray.from_arrays(pa.array(encoded.offsets), pa.array(encoded.tokens))
+    return Encoded(lists.take(pa.array(rows)).flatten().to_numpy(), offsets)
 
 
 def _compression(documents: pa.RecordBatch, tokens: np.ndarray) -> dict[str, dict[str, int]]:
@@ -131,4 +145,4 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     return Outcome(manifests.add_counts([outcome.counts for outcome in outcomes]), {"languages": languages})
 
 
-JOB = Job("encode", "runs", 1, settings_of, plan, work, summarise=summarise)
+JOB = Job("encode", "runs", 2, settings_of, plan, work, summarise=summarise)

@@ -8,7 +8,6 @@ from pipeline import manifests, progress, storage
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
 from pipeline.job import Job, Task
-from pipeline.jobs.encode import SPLITS
 from pipeline.jobs.train_tokenizer import shard_facts
 from pipeline.manifests import Outcome, Receipt
 from pipeline.storage import StoredFile
@@ -17,7 +16,7 @@ from tokenizer import shards
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
     """What the shards depend on, the runs apart."""
-    return config.shards.model_dump(include={"seed", "tokens_per_shard", "begin_token", "end_token"})
+    return config.shards.model_dump(include={"seed", "test_share", "tokens_per_shard", "begin_token", "end_token"})
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -25,7 +24,7 @@ def plan(corpus: Corpus) -> list[Task]:
     receipts = corpus.receipts("runs")
     tokenizer = shard_facts(corpus)
     tasks = []
-    for split in SPLITS:
+    for split in shards.SPLITS:
         runs = runs_of(receipts, split)
         contents = manifests.fingerprint([(run.path, run.sha256) for run in runs])
         tokens = sum(receipt.outcome.counts[f"{split}_tokens"] for receipt in receipts)
@@ -65,10 +64,12 @@ def _read(path: str, low: int, high: int) -> shards.Documents:
 
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Counts by split and source; writes the index of the shards."""
-    splits: dict[str, list[tuple[str, shards.ShardSummary]]] = {split: [] for split in SPLITS}
+    splits: dict[str, list[tuple[str, shards.ShardSummary]]] = {split: [] for split in shards.SPLITS}
     for outcome in outcomes:
         summary = shards.ShardSummary(**outcome.details["summary"])
         splits[outcome.details["split"]].append((outcome.files[0].path.removeprefix("shards/"), summary))
+    if not corpus.config.shards.test_share:
+        del splits["test"]  # a split that nobody asked for
     content = shards.index(splits, seed=corpus.config.shards.seed, **shard_facts(corpus))
     index = storage.write_json(corpus.path(f"shards/{shards.INDEX_NAME}"), content)
     index = index._replace(path=f"shards/{shards.INDEX_NAME}")

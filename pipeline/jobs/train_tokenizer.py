@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError, GristmillError
 from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
 from pipeline.storage import StoredFile
-from tokenizer import formats
+from tokenizer import fill_in_middle, formats
 from tokenizer.checkpoints import Checkpoint
 from tokenizer.count_files import CountFile
 from tokenizer.forbidden import read_forbidden
@@ -156,6 +156,12 @@ def shard_facts(corpus: Corpus) -> dict[str, Any]:
             raise ConfigError(
                 f"shards.{name}_token: the tokenizer has only {', '.join(ids) or 'no special tokens'}: set it to false"
             )
+    lacking = [name for name in fill_in_middle.TOKENS if name not in ids]
+    if config.fill_in_middle and lacking:
+        raise ConfigError(
+            f"shards.fill_in_middle: the tokenizer has no {', '.join(lacking)}: name them in tokenizer.special_tokens, "
+            "or set it to 0"
+        )
     return {
         "tokenizer": manifest["details"]["hash"],
         "vocabulary": manifest["counts"]["model_vocabulary"],

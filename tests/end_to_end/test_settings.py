@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import runs
+from tokenizers import Tokenizer
 
 from filters.quality import train
 from pipeline import config_file, stages
@@ -211,3 +212,47 @@ def test_another_padding_of_a_given_tokenizer_is_noticed(corpus_of, tmp_path):
     padded.write_text(padded.read_text().replace("4096", "8192"))
     assert "tokenize" in run(again)
     assert json.loads((output / "shards" / "shards.json").read_text())["vocabulary"] == 8192
+
+
+def test_a_test_split_and_gaps_to_fill(corpus_of):
+    shares = {"validation_share": 0.1, "test_share": 0.1}
+    corpus, output = corpus_of(shards=shares | {"fill_in_middle": 0.5}, mix={"sources": {"web": 0.7, "books": 0.3}})
+    run(corpus)
+    texts = {row["key"]: row["text"] for row in runs.table(output, "filtered").to_pylist()}
+    oracle = Tokenizer.from_file(str(output / "tokenizer" / "tokenizer.json"))
+    keys, rearranged = {}, 0
+    for path in sorted((output / "shards").glob("*.arrow")):
+        split = path.name.split("-")[0]
+        for row in pa.ipc.open_file(path).read_all().to_pylist():
+            keys.setdefault(split, []).append(row["key"])
+            text = oracle.decode(row["tokens"], skip_special_tokens=False).removesuffix("<|end_of_text|>")
+            if text.startswith("<|fim_prefix|>"):
+                assert split == "train"
+                rearranged += 1
+                prefix, rest = text.removeprefix("<|fim_prefix|>").split("<|fim_suffix|>")
+                suffix, middle = rest.split("<|fim_middle|>")
+                text = prefix + middle + suffix
+            assert text == texts[row["key"]]
+    assert keys.keys() == {"train", "validation", "test"}
+    held_out = keys["validation"] + keys["test"]
+    assert len(held_out) == len(set(held_out)) and not set(keys["train"]) & set(held_out)
+    assert 0.4 < rearranged / len(keys["train"]) < 0.6
+    assert rearranged == corpus.manifest("runs")["counts"]["rearranged"]
+    index = json.loads((output / "shards" / "shards.json").read_text())
+    assert {name: split["documents"] for name, split in index["splits"].items()} == {k: len(v) for k, v in keys.items()}
+
+    other, _ = corpus_of(shards=shares | {"fill_in_middle": 0.5}, engine={"workers": 1}, name="settings")
+    other.config.output = str(output.with_name("one-worker"))
+    other.config.mix = corpus.config.mix
+    run(other)
+    for path in (output / "shards").glob("*.arrow"):
+        assert (output.with_name("one-worker") / "shards" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_gaps_need_their_tokens(corpus_of):
+    only_end = {"vocabulary": 300, "special_tokens": {"end": "<|end|>"}}
+    corpus, _ = corpus_of(tokenizer=only_end, shards={"fill_in_middle": 0.5})
+    with pytest.raises(
+        ConfigError, match=r"shards\.fill_in_middle: the tokenizer has no fim_prefix, fim_suffix, fim_middle"
+    ):
+        run(corpus)

@@ -27,7 +27,7 @@ def caught(call) -> Exception:
     ("call", "kind", "words"),
     [
         (lambda: load_preset("c5"), ValueError, "unknown preset 'c5'; did you mean 'c4'?"),
-        (lambda: shards.split_of(np.empty(0, np.uint64), 0, 2.0), ValueError, "validation_share 2.0 is outside 0..1"),
+        (lambda: shards.splits_of(np.empty(0, np.uint64), 0, 2.0), ValueError, "validation_share 2.0 is outside 0..1"),
         (
             lambda: check_schema(schema(MinHashSettings(seed=2)), MinHashSettings()),
             SettingsMismatch,

@@ -22,7 +22,7 @@ from tokenizer.shards import (
     read_run_range,
     shard_bounds,
     shuffle_hash,
-    split_of,
+    splits_of,
     stats,
     verify,
     write_index,
@@ -102,13 +102,19 @@ def test_copies_and_seeds_land_elsewhere_and_evenly():
 
 def test_split_is_by_key_and_grows_with_its_share():
     keys = np.arange(50_000, dtype=np.uint64)
-    small, large = split_of(keys, 3, 0.01), split_of(keys, 3, 0.05)
-    assert 400 < small.sum() < 600
-    assert (large | ~small).all()
+    small, large = splits_of(keys, 3, 0.01), splits_of(keys, 3, 0.05, 0.02)
+    assert 400 < (small == 1).sum() < 600 and (small < 2).all()
+    assert 800 < (large == 2).sum() < 1200
+    assert (large[small == 1] == 1).all(), "a larger share only adds, and the test split moves none"
     assert abs(np.corrcoef(large, shuffle_hash(keys, 0, 3).astype(float))[0, 1]) < 0.02
-    assert not split_of(keys, 3, 0).any() and split_of(keys, 3, 1).all()
+    assert (
+        not splits_of(keys, 3, 0).any() and (splits_of(keys, 3, 1) == 1).all() and (splits_of(keys, 3, 0, 1) == 2).all()
+    )
+    assert np.bincount(splits_of(keys, 3, 0.5, 0.5))[0] == 0
     with pytest.raises(ValueError, match=r"validation_share 1\.5 is outside"):
-        split_of(keys, 3, 1.5)
+        splits_of(keys, 3, 1.5)
+    with pytest.raises(ValueError, match=r"0\.7 and test_share 0\.4 are more than 1"):
+        splits_of(keys, 3, 0.7, 0.4)
 
 
 @pytest.mark.parametrize("count", [1, 3, 7])

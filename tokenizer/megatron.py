@@ -1,0 +1,68 @@
+"""Shards as Megatron-LM's indexed dataset: ``NAME.bin`` with all tokens and ``NAME.idx`` with the documents.
+
+The layout is that of ``megatron/core/datasets/indexed_dataset.py``, version 1, little-endian:
+
+    magic "MMIDIDX\\0\\0", version uint64, kind of token uint8, sequences uint64, document bounds uint64,
+    length of each sequence int32, byte position of each sequence int64, document bounds int64
+
+A document is one sequence here. Tokens take two bytes where the vocabulary allows it, as Megatron itself decides.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow.compute as pc
+
+from tokenizer.shards import open_shard, read_index, shard_files
+
+MAGIC, VERSION = b"MMIDIDX\x00\x00", 1
+_KINDS = {np.dtype(np.uint16): 8, np.dtype(np.int32): 4}
+_TWO_BYTES = 65_500  # Megatron's own limit
+
+
+def export(folder: Path, split: str, prefix: Path) -> tuple[int, int]:
+    """Writes one split of a folder of shards as ``prefix.bin`` and ``prefix.idx``, in the order of the shuffle.
+
+    Holds one record batch of tokens and 20 bytes a document in memory. Both files appear only when they are whole.
+
+    Returns:
+        Documents and tokens written.
+
+    Raises:
+        ValueError: there is no such split, or a file is no shard.
+    """
+    kind = np.dtype(np.uint16 if read_index(folder)["vocabulary"] < _TWO_BYTES else np.int32)
+    lengths = [np.empty(0, np.int32)]
+    with _whole(prefix.with_name(prefix.name + ".bin")) as file:
+        for entry in shard_files(folder, split):
+            for batch in open_shard(folder / entry["path"]).to_batches():
+                lengths.append(pc.list_value_length(batch["tokens"]).to_numpy(zero_copy_only=False).astype(np.int32))
+                file.write(batch["tokens"].flatten().to_numpy().astype(kind).data)
+    sizes = np.concatenate(lengths)
+    ends = np.cumsum(sizes, dtype=np.int64)
+    with _whole(prefix.with_name(prefix.name + ".idx")) as file:
+        file.write(MAGIC + struct.pack("<QBQQ", VERSION, _KINDS[kind], len(sizes), len(sizes) + 1))
+        file.write(sizes.data)
+        file.write(((ends - sizes) * kind.itemsize).data)
+        file.write(np.arange(len(sizes) + 1, dtype=np.int64).data)
+    return len(sizes), int(ends[-1]) if len(ends) else 0
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name when all of it is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
