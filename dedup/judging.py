@@ -63,10 +63,18 @@ def put_back(compared: Compared, refused: np.ndarray, banding: Banding) -> tuple
 def nearest(pairs: Pairs, distance: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
     """The ``count`` pairs of least distance (float [p]) of each group (int64 [p], not negative), ties by key.
 
+    A left document stands in one of them only: a page that many others nearly copy would fill the list by itself. The
+    nearest of a union are among the nearest of its pieces.
+
     Returns:
         int64 rows, by group and distance.
     """
     order = np.lexsort((pairs.right, pairs.left, distance, groups))
+    by_left = order[np.lexsort((np.arange(len(order)), pairs.left[order], groups[order]))]
+    again = (np.diff(groups[by_left]) == 0) & (np.diff(pairs.left[by_left]) == 0)
+    first = np.zeros(len(order), bool)
+    first[by_left[np.concatenate([[True], ~again])] if len(order) else []] = True
+    order = order[first[order]]
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
     return order[rank < count]

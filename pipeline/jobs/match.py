@@ -11,6 +11,7 @@ of every prefix of dumps is one pass over them. Why that is so: ``dedup.candidat
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import apache_beam as beam
@@ -29,6 +30,7 @@ from pipeline.matching.question import Question, question
 from pipeline.matching.writing import Refusals, Write
 
 _SAMPLES = 20
+_Sample = tuple[float, int, int]  # by what they are sorted, left, right
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
@@ -171,8 +173,13 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
             (-jaccard, left, right) for each in details for left, right, jaccard in each["rejected"]
         ),
     }
-    shown = {side: rows[:_SAMPLES] for side, rows in nearest.items()}
+    shown = {side: _first_of_each(rows, lambda row: row[1])[: 3 * _SAMPLES] for side, rows in nearest.items()}
     urls = urls_of(corpus, [key for rows in shown.values() for _, *pair in rows for key in pair])
+
+    def addresses(row: _Sample) -> tuple[int | str, int | str]:  # the same two may meet again in every dump
+        _, left, right = row
+        return urls[left] or left, urls[right] or right
+
     samples = {
         side: [
             {
@@ -182,7 +189,7 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
                 "right_url": urls[right],
                 "jaccard": abs(jaccard),
             }
-            for jaccard, left, right in rows
+            for jaccard, left, right in _first_of_each(rows, addresses)[:_SAMPLES]
         ]
         for side, rows in shown.items()
     }
@@ -190,6 +197,14 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     return Outcome(
         counts, {"method": dedup.verify, "threshold": threshold, "passes": passes, **samples, "against": against}
     )
+
+
+def _first_of_each(rows: list[_Sample], kind: Callable[[_Sample], Hashable]) -> list[_Sample]:
+    """The first row of each kind, for a page that many others nearly copy would fill the list by itself."""
+    found: dict[Hashable, _Sample] = {}
+    for row in rows:
+        found.setdefault(kind(row), row)
+    return list(found.values())
 
 
 JOB = Job(

@@ -250,11 +250,15 @@ def test_the_pairs_shown_are_the_closest_calls(verified, meeting):
     details = verified[0].manifest("candidates")["details"]
     found = candidates(output)
     accepted, rejected = details["accepted_samples"], details["rejected_samples"]
-    of_part = defaultdict(list)
-    for (_, right), jaccard in sorted(found.items(), key=lambda item: item[1]):
-        of_part[right >> 28].append(round(float(jaccard), 4))
-    nearest = sorted(jaccard for part in of_part.values() for jaccard in part[:5])
-    assert [sample["jaccard"] for sample in accepted] == nearest[:20]
+    of_part = defaultdict(dict)  # of each part the pairs of different left documents
+    for (left, right), jaccard in sorted(found.items(), key=lambda item: (round(float(item[1]), 4), item[0])):
+        of_part[right >> 28].setdefault(left, (round(float(jaccard), 4), left))
+    nearest = {}
+    for jaccard, left in sorted(pair for part in of_part.values() for pair in list(part.values())[:5]):
+        nearest.setdefault(left, jaccard)
+    assert [sample["jaccard"] for sample in accepted] == list(nearest.values())[:20]
+    assert len({sample["left"] for sample in accepted}) == len(accepted)
+    assert len({sample["left"] for sample in rejected}) == len(rejected)
     for sample in [*accepted, *rejected]:
         pair = int(sample["left"]), int(sample["right"])
         assert pair in meeting and sample["jaccard"] == round(meeting[pair], 4)
