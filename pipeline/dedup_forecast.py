@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,41 +31,43 @@ from text.hashing import keyed_hash
 
 @dataclass(frozen=True)
 class Costs:
-    """The constants of the model, 14 × 8 bands, as measured where it says below.
+    """The constants of the model.
 
-    Two cores of an Intel Xeon, Python 3.11, Beam 2.77, 2026-11-22; ``python -m benchmarks.dedup --documents 100k 1M
-    --signatures 10M --json``. Seconds are of one core.
+    Measured on two cores of an Intel Xeon with Python 3.11 and Beam 2.77, 2026-11-22, by ``python -m benchmarks.dedup
+    --documents 100k 1M --json``; bytes and memory also at 50,000 and 200,000 documents with a tenth and with half of
+    them copies. A core-second is one thread of the local engine for a second while the others work too.
     """
 
     # Time
-    start_up: float = 3.0  # s of a run: imports, Beam pipelines, kernels out of their cache
-    sort: float = 0.05  # s: what ``_sorting_time`` gives there
-    match_document: float = 10e-6  # s: read the minima, hash the bands, sort the buckets
-    match_pair: float = 10e-6  # s: fetch both digests, compare, write
-    cluster_document: float = 1e-6  # s: read the key, write the row
-    cluster_pair: float = 1e-6  # s: unite, judge
-    overlap: float = 0.9  # of n threads of the local engine, what works at once: the rest waits for Python
+    start_up: float = 3.5  # s of a run: imports, Beam pipelines, kernels out of their cache
+    sort: float = 0.055  # s: to sort ``_SORTED`` random numbers, on two threads at once
+    match_document: float = 6.0e-6  # core-s: read the values, hash 14 bands, sort the buckets
+    match_pair: float = 6.4e-6  # core-s: fetch both digests of 112 values, compare, write
+    cluster_document: float = 1.0e-6  # core-s: read the key, write the row
+    cluster_pair: float = 0.8e-6  # core-s: unite, judge
+
+    # Candidate pairs for each document that is removed: one with the centre of all, one with that of its own dump
+    pairs_a_copy: float = 2.2
 
     # Bytes through shuffles
-    membership: float = 9.0  # B: a document in one bucket
-    pair: float = 60.0  # B: a pair on its ways, without digests
-    digest: float = 1.0  # digests of 2 B a value that travel for each pair
-
-    # Pairs
-    pairs_a_copy: float = 1.3  # candidate pairs for each document that is removed
+    membership: float = 9.0  # B: a document in one bucket; ascending keys pack to next to nothing
+    match_pair_bytes: float = 32.0  # B: a pair on its ways, without digests
+    digests: float = 0.3  # digests of 2 B a value that travel for a pair: a centre travels once a message
+    cluster_pair_bytes: float = 32.0  # B: a pair, and the decisions on its documents
 
     # Memory
-    base: float = 350e6  # B: the process with everything imported
-    reading: float = 250e6  # B a thread that signs: a row group of text, its signatures
-    held_membership: float = 30.0  # B a document in a bucket, on the local engine, while it is sorted
-    held_pair: float = 300.0  # B a pair, on the local engine
-    sorted_membership: float = 64.0  # B a document in a bucket, while a worker sorts its partition
-    united_pair: float = 130.0  # B a pair, in the worker that unites them
+    base: float = 350e6  # B: a process with everything imported
+    reading: float = 130e6  # B a thread: row groups of text or of signatures, unpacked
+    held: float = 1.5  # times what is shuffled, on the local engine, which keeps it
+    sorted_membership: float = 64.0  # B: a document in a bucket, while its partition is sorted
+    compared_digest: float = 3.9  # times the digests of a group of documents, while their pairs are compared
+    united_pair: float = 130.0  # B: a pair, in the worker that unites them
 
 
 COSTS = Costs()
-_SAMPLE_RUNS = 2
+_SAMPLE_RUNS = 3
 _SORTED = 1 << 20
+_MOST_IN_A_GROUP = 2_000_000  # documents, on the local engine; see ``pipeline.matching.question``
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Machine:
     """What a short trial on this machine gives.
 
     Attributes:
-        sign_byte: seconds of one core for a byte of text, read, signed and written.
+        sign_byte: core-seconds for a byte of text, read, signed and written.
         signature: bytes that the signature of a document takes on disk.
         slower: how much longer it works than the machine of ``Costs``.
     """
@@ -89,7 +93,7 @@ class Forecast:
         documents, text_bytes, removed: counts; ``removed`` is assumed, see ``share_assumed``.
         signature_bytes: of ``signatures/``, in all.
         shuffle_bytes: through the shuffles of match and cluster.
-        core_seconds: of work, with what is done once by one core; ``serial_seconds`` of it.
+        core_seconds: of work; ``start_up_seconds`` of it are of one core, whatever is to do.
         local_memory: bytes, of the one process of the local engine on this machine.
         worker_memory: bytes, of the largest worker of an engine that keeps its shuffles elsewhere.
     """
@@ -100,16 +104,13 @@ class Forecast:
     signature_bytes: int
     shuffle_bytes: int
     core_seconds: float
-    serial_seconds: float
+    start_up_seconds: float
     local_memory: int
     worker_memory: int
-    costs: Costs = COSTS
 
     def seconds(self, workers: int) -> float:
-        """Time from start to end with this many cores like this machine's."""
-        return self.serial_seconds + (self.core_seconds - self.serial_seconds) / (
-            1 + (workers - 1) * self.costs.overlap
-        )
+        """Time from start to end with this many cores like this machine's: work is even, start-up is not shared."""
+        return self.start_up_seconds + (self.core_seconds - self.start_up_seconds) / workers
 
 
 def share_assumed(dumps: int) -> float:
@@ -128,45 +129,50 @@ def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int,
     n = workload.documents
     bands, values = sign.banding(dedup).bands, sign.minhash_settings(dedup).permutations
     removed = n * share_assumed(1 if dedup.scope == "per-dump" else workload.dumps)
-    pairs = removed * costs.pairs_a_copy
-    memberships = n * bands
-    per_partition = memberships / dedup.partitions
+    pairs, memberships = removed * costs.pairs_a_copy, n * bands
 
     match = n * costs.match_document * bands / 14 + pairs * costs.match_pair * values / 112
     cluster = n * costs.cluster_document + pairs * costs.cluster_pair
+    start_up = costs.start_up * machine.slower
     work = workload.unsigned_bytes * machine.sign_byte + machine.slower * (match + cluster)
-    serial = costs.start_up * machine.slower
+
+    match_shuffle = memberships * costs.membership + pairs * (costs.match_pair_bytes + 2 * values * costs.digests)
+    groups = max(workers, n // _MOST_IN_A_GROUP)
+
+    def compared(groups: float) -> float:
+        return n / groups * 2 * values * costs.compared_digest
+
+    partition = memberships / dedup.partitions * costs.sorted_membership
     united = min(pairs, dedup.max_pairs_in_memory) * costs.united_pair
-    held = max(memberships * costs.held_membership + pairs * costs.held_pair, united)
-    largest = max(costs.reading, per_partition * costs.sorted_membership, united)
+    here = max(costs.held * match_shuffle + workers * max(partition, compared(groups)), united)
     return Forecast(
         documents=n,
         text_bytes=workload.text_bytes,
         removed=round(removed),
         signature_bytes=round(n * machine.signature),
-        shuffle_bytes=round(memberships * costs.membership + pairs * (costs.pair + 2 * values * costs.digest)),
-        core_seconds=work + serial,
-        serial_seconds=serial,
-        local_memory=round(costs.base + max(costs.reading * workers, held)),
-        worker_memory=round(costs.base + largest),
+        shuffle_bytes=round(match_shuffle + pairs * costs.cluster_pair_bytes),
+        core_seconds=start_up + work,
+        start_up_seconds=start_up,
+        local_memory=round(costs.base + workers * costs.reading + here),
+        worker_memory=round(costs.base + costs.reading + max(partition, compared(dedup.partitions), united)),
     )
 
 
-def try_out(corpus: Corpus, workload: Workload) -> Machine:
-    """Signs the samples in a temporary folder, by the job's own function, and sorts a column of numbers."""
+def try_out(corpus: Corpus, workload: Workload, workers: int) -> Machine:
+    """Signs the samples in a temporary folder, by the job's own function, and sorts numbers; all threads at once."""
     size = sum(text_bytes(sample["text"]) for sample in workload.samples)
     settings = sign.settings_of(corpus.config)
-    seconds, signatures = [], 0
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
         trial = dataclasses.replace(corpus, config=corpus.config.model_copy(update={"output": folder}), read_only=False)
         tasks = [_sample_task(trial, number, sample) for number, sample in enumerate(workload.samples)]
-        for _ in range(1 + _SAMPLE_RUNS):  # the first reads the kernels from their cache, or compiles them
-            started = time.thread_time()
-            outcomes = [sign.work(task, settings, trial) for task in tasks]
-            seconds.append(time.thread_time() - started)
-            signatures = sum(outcome.files[0].bytes for outcome in outcomes)
+        outcomes = [sign.work(task, settings, trial) for task in tasks]  # kernels out of their cache, or compiled
+        signing = _fastest(pool, workers, lambda: [sign.work(task, settings, trial) for task in tasks])
+        numbers = keyed_hash(np.arange(_SORTED, dtype=np.uint64), 1)
+        sort_pairs(numbers[:1000], numbers[:1000])
+        sorting = _fastest(pool, workers, lambda: sort_pairs(numbers, numbers))
     rows = sum(len(sample) for sample in workload.samples)
-    return Machine(min(seconds[1:]) / max(1, size), signatures / rows, _sorting_time() / COSTS.sort)
+    signature = sum(outcome.files[0].bytes for outcome in outcomes) / rows
+    return Machine(signing / max(1, size), signature, sorting / COSTS.sort)
 
 
 def _sample_task(trial: Corpus, number: int, sample: pa.Table) -> Task:
@@ -180,13 +186,12 @@ def _sample_task(trial: Corpus, number: int, sample: pa.Table) -> Task:
     return Task(name, {}, (trial.stored(file),), text_bytes(sample["text"]))
 
 
-def _sorting_time() -> float:
-    """Seconds of one core to sort a million random numbers, the work that match does most of."""
-    numbers = keyed_hash(np.arange(_SORTED, dtype=np.uint64), 1)
-    sort_pairs(numbers[:1000], numbers[:1000])
-    seconds = []
-    for _ in range(3):
+def _fastest(pool: ThreadPoolExecutor, workers: int, work: Callable[[], object]) -> float:
+    """Core-seconds of some work while every thread does the same: waiting, for a disk or for others, is left out."""
+
+    def timed(_: int) -> float:
         started = time.thread_time()
-        sort_pairs(numbers, numbers)
-        seconds.append(time.thread_time() - started)
-    return min(seconds)
+        work()
+        return time.thread_time() - started
+
+    return min(sum(pool.map(timed, range(workers))) / workers for _ in range(_SAMPLE_RUNS))

@@ -23,7 +23,7 @@ def show_dedup(corpus: Corpus, console: Console) -> None:
         return
     here = workers_of(Engine())
     engine = corpus.config.engine
-    found = forecast(corpus, workload, try_out(corpus, workload), here)
+    found = forecast(corpus, workload, try_out(corpus, workload, here), here)
     many = engine.workers if engine.workers not in (0, here) else None
     origin = "counted" if workload.counted else "from the start of some input files"
     table = Table(title="deduplication, foretold", title_justify="left")
