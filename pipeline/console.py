@@ -145,7 +145,7 @@ def warnings(job: str, manifest: dict[str, Any]) -> list[str]:
         remedy = "rejects/ lists every one with its place; fetch those files again, or go on without what was rejected"
         return [*lines, remedy]
     if job == "count" and details.get("slow"):
-        return [f"tokenizer.pretokenizer is run by `tokenizers`, about a hundred times slower: {details['slow']}"]
+        return [f"tokenizer.pretokenizer is run by `tokenizers`, far slower than tables: {details['slow']}"]
     if job == "tokenizer" and counts.get("vocabulary", 0) < counts.get("asked", 0):
         return [
             f"the text has pairs for {counts['vocabulary']:,} tokens, not for tokenizer.vocabulary = "

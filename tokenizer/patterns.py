@@ -1,7 +1,7 @@
 """Pre-tokenizers that are regular expressions: the published ones of other models, and the user's own.
 
 Expressions that ``automaton`` can turn into tables run there, at the speed of the others. All else is left to
-`tokenizers`, piece by piece in Python: about a hundred times slower, the same pieces.
+`tokenizers`, which cuts about 1.5 MB a second where the tables cut some hundreds.
 """
 
 from __future__ import annotations
