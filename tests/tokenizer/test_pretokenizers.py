@@ -59,8 +59,9 @@ def test_every_code_point(name):
 
 @pytest.mark.long
 @each_preset
-@pytest.mark.parametrize("before", ["", " ", "7", "!", "中", "\u0301", "\n", "\0"])
-@pytest.mark.parametrize("behind", ["", "b", "。", " "])
+@pytest.mark.parametrize(
+    ("before", "behind"), [("", ""), (" ", "b"), ("7", "!"), ("中", " "), ("\u0301", "。"), ("\n ", "\0"), ("'", "")]
+)
 def test_every_code_point_between_all_neighbours(name, before, behind):
     size = 1 << 16
     texts = (CHARACTERS[start : start + size] for start in range(0, len(CHARACTERS), size))
