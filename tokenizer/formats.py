@@ -201,8 +201,11 @@ def _read(document: dict[str, Any], config: dict[str, Any]) -> Tokenizer:
             raise ValueError(f"{key} {value!r} is not supported: only plain byte-level BPE without it is")
     pretokenizer = from_tokenizers(document.get("pre_tokenizer"))
     characters = _byte_characters()
-    vocabulary: dict[str, int] = model["vocab"]
+    vocabulary: dict[str, int] = dict(model["vocab"])
     added = {token["content"]: token["id"] for token in document.get("added_tokens", [])}
+    # DeepSeek LLM's file has 13 bytes that no valid UTF-8 holds (C0, C1, F5-FF) as added tokens only, and Hugging Face
+    # matches those in text: its "ü" decodes to a broken byte (tokenizers issue 1392). They are bytes here, never text.
+    vocabulary |= {c: added.pop(c) for c in characters if c not in vocabulary and c in added}
     missing = [byte for byte in range(256) if characters[byte] not in vocabulary]
     if missing:
         raise ValueError(f"model.vocab has no token for byte {missing[0]:#04x}: every byte must be reachable")

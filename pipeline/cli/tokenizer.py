@@ -256,6 +256,66 @@ def decode(
         raise ConfigError(str(error)) from error
 
 
+_FORMATS = ("huggingface", "tiktoken")
+
+
+@app.command()
+def export(
+    tokenizer: TokenizerPath,
+    out: Annotated[Path, typer.Option("--out", help="A folder for huggingface, a file for tiktoken.")],
+    form: Annotated[str, typer.Option("--format", help="huggingface or tiktoken.")] = "huggingface",
+) -> None:
+    """Write a tokenizer for other libraries: Hugging Face's two files, or tiktoken's ranks.
+
+    gristmill tokenizer export out/corpus/tokenizer --format tiktoken --out mill.tiktoken
+    """
+    from pipeline.errors import ConfigError
+    from tokenizer import formats, tiktoken_format
+
+    if form not in _FORMATS:
+        raise ConfigError(f"--format: `{form}` is unknown; there are {', '.join(_FORMATS)}")
+    loaded = _load(tokenizer)
+    with as_one_line():
+        if form == "huggingface":
+            formats.save(loaded, out)
+        else:
+            out.write_bytes(tiktoken_format.to_ranks(loaded))
+    typer.echo(str(out))
+
+
+@app.command(name="import")
+def import_(
+    ranks: Annotated[Path, typer.Argument(metavar="RANKS", help="A file of tiktoken's ranks.", show_default=False)],
+    pretokenizer: Annotated[str, typer.Option(help="The pre-tokenizer that goes with the ranks, such as gpt4.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the tokenizer.")],
+    special: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A special token as NAME=TEXT; ids follow the ranks. `end` is needed. The default 15 if none."
+        ),
+    ] = None,
+) -> None:
+    """Make a tokenizer out of tiktoken's ranks. A tokenizer.json needs no import: every verb reads it.
+
+    gristmill tokenizer import mill.tiktoken --pretokenizer gpt4 --special 'end=<|endoftext|>' --out tok
+    """
+    from pipeline.errors import ConfigError
+    from tokenizer import formats, pretokenizers, tiktoken_format
+
+    named = dict(each.split("=", 1) for each in special or [] if "=" in each)
+    if len(named) != len(special or []):
+        raise ConfigError(f"--special: give NAME=TEXT, each name once, not {' '.join(special or [])}")
+    content = there(ranks).read_bytes()
+    with as_one_line():
+        scheme = pretokenizers.pretokenizer(pretokenizer)
+    try:
+        made = tiktoken_format.from_ranks(content, scheme, named or None)
+    except ValueError as error:
+        raise ConfigError(f"{ranks}: {error}") from error
+    formats.save(made, out)
+    typer.echo(f"{out}: {made.merges.vocabulary_size:,} regular tokens, {len(made.special_tokens)} special ones")
+
+
 Texts = Annotated[
     list[str], typer.Option("--text", help="JSONL or Parquet files or globs; a corpus's filtered/ parts, for example.")
 ]

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from command_line import ESCAPE, PROGRAM, another_output, gristmill, gristmills, on_a_terminal
 from rich.console import Console
+from tokenizers import Tokenizer
 
 from pipeline import console, progress
 
@@ -22,7 +23,10 @@ VERBS = [
     *[(verb,) for verb in ("run", "ingest", "dedup", "filter", "mix", "tokenize", "report", "train", "evaluate")],
     *[(verb,) for verb in ("generate", "export", "sample", "doctor")],
     ("dedup", "report"),
-    *[("tokenizer", verb) for verb in ("train", "count", "merge", "inspect", "compare", "encode", "decode")],
+    *[
+        ("tokenizer", verb)
+        for verb in ("train", "count", "merge", "inspect", "compare", "encode", "decode", "export", "import")
+    ],
     *[("shards", verb) for verb in ("stats", "head", "verify")],
     *[("quality", verb) for verb in ("train", "evaluate")],
     *[("config", verb) for verb in ("show", "schema")],
@@ -97,6 +101,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(made, tmp_path):
         ("shards", "stats", tmp_path): "shards.json: there is no such index; write shards with `gristmill tokenize`",
         ("shards", "head", tmp_path / "none"): "shards.json: there is no such index",
         ("tokenizer", "encode", tmp_path / "tok", "x"): "tok: there is no such file or folder",
+        ("tokenizer", "export", made.output / "tokenizer", "--format", "onnx", "--out", tmp_path): "`onnx` is unknown",
         ("tokenizer", "merge", tmp_path, "--out", tmp_path / "tok"): "no count files; .* `gristmill tokenizer count`",
         ("tokenizer", "merge", tmp_path / "no.parquet", "--out", tmp_path / "tok"): "no.parquet: there is no such file",
         ("tokenizer", "decode", made.output / "tokenizer", 5, 10**6): "token 1000000 at position 1 .* vocabulary",
@@ -377,6 +382,35 @@ def test_merging_the_counts_gives_the_tokenizer_of_the_run(made, tmp_path):
     assert not (tmp_path / "strict").exists()
 
 
+def test_an_expression_of_ones_own_runs_through_all_jobs(made, tmp_path):
+    expression = r"\w+|\s|[^\w\s]+"
+    own = {"pretokenizer": {"regex": expression}, "vocabulary": command_line.VOCABULARY}
+    config, output = another_output(made, tmp_path, tokenizer=own)
+    said = gristmill("run", config)
+    assert said.code == 0, said.err
+    assert re.search(r"^! tokenizer.pretokenizer is .* far slower than tables: \\w", said.err, re.M), said.err
+    theirs = Tokenizer.from_file(str(output / "tokenizer" / "tokenizer.json"))
+    kept = {}
+    for part in (output / "filtered").glob("*/*.parquet"):
+        rows = pq.read_table(part, columns=["key", "text"], partitioning=None).to_pydict()
+        kept |= zip(rows["key"], rows["text"])
+    shards = [
+        row for file in (output / "shards").rglob("*.arrow") for row in pa.ipc.open_file(file).read_all().to_pylist()
+    ]
+    assert len(shards) > 20
+    for row in shards:
+        assert row["tokens"][:-1] == theirs.encode(kept[row["key"]]).ids
+
+    size, out = command_line.VOCABULARY, tmp_path / "tok"
+    merged = ("tokenizer", "merge", output / "counts", "--vocabulary", size, "--out", out)
+    assert gristmill(*merged, "--regex", expression).code == 0
+    assert (out / "tokenizer.json").read_bytes() == (output / "tokenizer" / "tokenizer.json").read_bytes()
+    another = gristmill(*merged, "--regex", r"\w+")
+    assert another.code == 1 and len(another.errors) == 1
+    assert re.search(r"'regex .*' \(\w+\) cannot serve 'regex .*' \(\w+\): count the documents", another.errors[0])
+    assert gristmill(*merged, "--regex", "(a").errors[0].startswith("regex '(a' is none that `tokenizers` reads: ")
+
+
 def test_a_quality_model_is_trained_and_judged(made, tmp_path):
     parts = sorted((made.output / "filtered").glob("*/*.parquet"))
     rows = pa.concat_tables(pq.read_table(part, columns=["text", "language"], partitioning=None) for part in parts)
@@ -423,3 +457,33 @@ def test_ctrl_c_is_a_word_and_130_and_the_next_run_goes_on(made, tmp_path):
     manifest = json.loads((output / "documents" / "manifest.json").read_text())
     assert manifest["complete"]
     assert manifest["tasks_run"] < len(manifest["tasks"]) == 8
+
+
+def test_a_tokenizer_leaves_and_comes_back_as_ranks(made, tmp_path):
+    tokenizer, ranks = made.output / "tokenizer", tmp_path / "mill.tiktoken"
+    assert gristmill("tokenizer", "export", tokenizer, "--format", "tiktoken", "--out", ranks).out.strip() == str(ranks)
+    taken = gristmill("tokenizer", "import", ranks, "--pretokenizer", "deepseek-llm", "--out", tmp_path / "tok")
+    assert taken.out.strip().endswith("regular tokens, 15 special ones")
+    text = "The mill grinds 42 sacks; 磨坊磨了四十二袋。"
+    first, again = (gristmill("tokenizer", "encode", folder, text).out for folder in (tokenizer, tmp_path / "tok"))
+    assert first == again
+    assert (tmp_path / "tok" / "tokenizer.json").read_bytes() == (tokenizer / "tokenizer.json").read_bytes()
+    ranks.write_text("no ranks\n")
+    refused = gristmill("tokenizer", "import", ranks, "--pretokenizer", "deepseek-llm", "--out", tmp_path / "tok")
+    assert refused.code != 0 and "mill.tiktoken: line 1: b'no ranks' is no token in base64" in refused.err
+
+
+def test_shards_leave_for_megatron_and_are_planned(made, tmp_path):
+    shards = made.output / "shards"
+    said = gristmill("shards", "export", shards, "--out", tmp_path / "megatron").out
+    index = json.loads((shards / "shards.json").read_text())
+    for split, described in index["splits"].items():
+        assert f"{split}.bin, .idx: {described['documents']:,} documents, {described['tokens']:,} tokens" in said
+        size = 2 if index["vocabulary"] < 65_500 else 4
+        assert (tmp_path / "megatron" / f"{split}.bin").stat().st_size == size * described["tokens"]
+    assert "`parquet` is unknown" in gristmill("shards", "export", shards, "--out", tmp_path, "--format", "parquet").err
+    plans = gristmill("shards", "packing", shards, "--context", 64, "--context", 512, "--json").out.splitlines()
+    assert [json.loads(plan)["context"] for plan in plans] == [64, 512]
+    assert {json.loads(plan)["tokens"] for plan in plans} == {index["splits"]["train"]["tokens"]}
+    assert "cropped: share of tokens lost" in gristmill("shards", "packing", shards, "--context", 64).out
+    assert "split 'dev' is unknown" in gristmill("shards", "packing", shards, "--context", 64, "--split", "dev").err

@@ -132,3 +132,31 @@ def test_bad_files_and_settings(tmp_path, trained):
         Tokenizer(trained.pretokenizer, trained.merges, model_vocabulary=600)
     with pytest.raises(ValueError, match="special token 'enf' is unknown"):
         trained.special("enf")
+
+
+def as_deepseek_publishes(trained):
+    """The file with 13 bytes that no valid UTF-8 holds as added tokens only, matched in text, ids behind the others."""
+    document = json.loads(to_json(trained)["tokenizer.json"])
+    first = trained.tokens
+    for i, character in enumerate("øöúÿõ÷ûýÀùÁþü"):
+        del document["model"]["vocab"][character]
+        added = {"id": first + i, "content": character, "special": False, "normalized": True}
+        document["added_tokens"].append(added | dict.fromkeys(("single_word", "lstrip", "rstrip"), False))
+    return json.dumps(document)
+
+
+def test_bytes_that_deepseek_reserves_are_bytes(trained, sentences):
+    published = as_deepseek_publishes(trained)
+    peer = tokenizers.Tokenizer.from_str(published)
+    taken = from_json(published)
+    assert taken.tokens == trained.tokens + 13 and not set(taken.special_tokens.values()) & set("øöúÿõ÷ûýÀùÁþü")
+    encoder = Encoder(taken)
+    plain = [text for text in sentences if not set(text) & set("øöúÿõ÷ûýÀùÁþü")]
+    assert len(plain) > 6
+    for text in plain:
+        assert encoder.encode(pa.array([text])).tokens.tolist() == peer.encode(text).ids
+    # Where Hugging Face matches them in text, a letter comes back broken; here it does not.
+    assert peer.decode(peer.encode("über").ids) != "über"
+    assert encoder.decode(encoder.encode(pa.array(["über"])).tokens).decode() == "über"
+    every_byte = np.array([int(i) for i in taken.ids[:256]])
+    assert sorted(encoder.decode(every_byte)) == list(range(256))
