@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def main() -> int:
 def _count(text: str) -> int:
     """A number such as 10k or 1M."""
     factor = {"k": 1_000, "M": 1_000_000}.get(text[-1:], 1)
-    return int(float(text.rstrip("kM")) * factor)
+    return round(float(text.rstrip("kM")) * factor)
 
 
 def case_name(count: int) -> str:
@@ -96,7 +96,8 @@ class _Benchmark:
         self.notes: list[str] = []
         self.forecasts: dict[str, Any] = {}
         self.took: dict[str, float] = {}
-        self.seconds: dict[int, float] = {}
+        self.runs: dict[int, tuple[float, dict[str, float], float]] = {}
+        self.costs: dict[str, dict[str, float]] = {}
         self.size = {"documents": 0, "bytes": 0}
         self.peers = []
         for name in arguments.peers:
@@ -127,6 +128,7 @@ class _Benchmark:
             "checks": self.checks,
             "targets": {f"ratio to datatrove at {case_name(TARGET_CASE)}": TARGET_RATIO, "peak_rss_mb": MOST_MEMORY_MB},
             "forecasts": self.forecasts,
+            "costs": self.costs,
             "seconds of each case, all systems": self.took,
             "notes": self.notes,
         }
@@ -154,11 +156,12 @@ class _Benchmark:
         case, folder = case_name(count), self._folder / case_name(count)
         generated = GeneratedCorpus(count)
         self._child("documents", asdict(generated), folder)
+        forecast, _ = self._child("forecast", {}, folder)
         found, ran = self._child("dedup", {}, folder)
         self._ours(case, found, ran)
         self._against_truth(case, generated, folder)
-        self._forecast(case, found, ran, count == FORECAST_CASE)
-        self.seconds[count] = ran.seconds
+        self._forecast(case, forecast, found, ran, count == FORECAST_CASE)
+        self.runs[count] = (ran.seconds, found["seconds"], forecast["slower"])
         self.size = {"documents": found["documents"], "bytes": found["text_bytes"]}
         if count <= self._arguments.peer_documents:
             self._compare(case, found, ran, folder, generated.true_clusters)
@@ -170,9 +173,10 @@ class _Benchmark:
             return
         folder = self._folder / "snapshots"
         self._child("snapshots", {}, folder)
+        forecast, _ = self._child("forecast", {}, folder)
         found, ran = self._child("dedup", {}, folder)
         self._ours("snapshots", found, ran)
-        self._forecast("snapshots", found, ran, False)
+        self._forecast("snapshots", forecast, found, ran, False)
         self._compare("snapshots", found, ran, folder, None)
         shutil.rmtree(folder)
 
@@ -180,8 +184,10 @@ class _Benchmark:
         case, folder = f"{case_name(count)} signatures", self._folder / "signatures"
         generated = GeneratedCorpus(count)
         self._child("signatures", asdict(generated), folder)
+        forecast, _ = self._child("forecast", {"signed": True}, folder)
         found, ran = self._child("match and cluster", {}, folder)
         self._ours(case, found, ran)
+        self._forecast(case, forecast, found, ran, False)
         self._against_truth(case, generated, folder)
         self.checks[f"{case}: match and cluster within 16 GB"] = ran.peak_mb <= MOST_MEMORY_MB
         shutil.rmtree(folder)
@@ -224,14 +230,18 @@ class _Benchmark:
             <= MOST_MISCOUNTED * len(keys),
         }
 
-    def _forecast(self, case: str, found: dict[str, Any], ran: process.Ran, binding: bool) -> None:
+    def _forecast(
+        self, case: str, forecast: dict[str, float], found: dict[str, Any], ran: process.Ran, binding: bool
+    ) -> None:
         """Puts the forecast beside what happened; it binds at the size that the claim is made for."""
-        happened = found["happened"] | {"peak memory": ran.peak_mb * 1e6}
-        forecast = found["forecast"]
-        errors = {what: forecast[what] / happened[what] - 1 for what in forecast if happened.get(what)}
+        happened = found["happened"] | {
+            "peak memory, bytes": round(ran.peak_mb * 1e6),
+            "seconds": round(ran.seconds, 1),
+        }
+        errors = {what: forecast[what] / value - 1 for what, value in happened.items()}
         self.forecasts[case] = {
-            what: {"forecast": forecast[what], "happened": happened[what], "error": round(error, 3)}
-            for what, error in errors.items()
+            what: {"forecast": forecast[what], "happened": value, "error": round(errors[what], 3)}
+            for what, value in happened.items()
         }
         if binding:
             for what, error in errors.items():
@@ -269,14 +279,26 @@ class _Benchmark:
                 )
 
     def _scaling(self) -> None:
-        """Time between two sizes against n · log n, start-up included in both."""
-        sizes = sorted(self.seconds)
-        for small, large in itertools.pairwise(sizes):
-            grown = self.seconds[large] / self.seconds[small]
+        """Between two sizes: time against n · log n, start-up included in both; and what each document more costs.
+
+        The second is what ``pipeline.dedup_forecast.Costs`` holds: core-seconds on the machine that its ``sort`` is of.
+        """
+        for small, large in itertools.pairwise(sorted(self.runs)):
+            (before, jobs_before, _), (after, jobs_after, slower) = self.runs[small], self.runs[large]
+            grown = after / before
             allowed = large * math.log(large) / (small * math.log(small))
             case = f"{case_name(small)} to {case_name(large)}"
             self.results.append(row("gristmill", case, "growth over n log n", grown / allowed, ""))
             self.checks[f"{case}: time grows no faster than n log n"] = grown <= allowed
+            more = (large - small) / self._arguments.workers
+            each = {job: (jobs_after[job] - jobs_before[job]) / more for job in jobs_after}
+            self.costs[case] = {
+                "sign, core-s a document": each["sign"],
+                "match, core-s a document with its pairs": each["match"] / slower,
+                "cluster, core-s a document with its pairs": each["cluster"] / slower,
+                "start-up, s": (after - (after - before) / (large - small) * large) / slower,
+                "slower": slower,
+            }
 
 
 def _make_documents(given: dict[str, Any], folder: Path) -> None:
@@ -334,53 +356,69 @@ class _Watch:
 
     def finished(self, stage: str, job: str, manifest: dict[str, Any], seconds: float, ran: bool) -> None:
         """Notes time and counts."""
-        self.seconds[job], self.counts[job] = seconds, manifest.get("counts", {})
+        self.seconds[job], self.counts[job] = round(seconds, 3), manifest.get("counts", {})
+
+
+def _forecast(given: dict[str, Any], folder: Path) -> dict[str, float]:
+    """What ``gristmill dedup --dry-run`` says; of signatures that lie there nothing is signed."""
+    from pipeline.dedup_forecast import forecast, try_out
+    from pipeline.workload import workload_of
+
+    corpus = replace(_opened(given, folder), read_only=True)
+    workload = workload_of(corpus)
+    machine = try_out(corpus, workload, given["workers"])
+    if given.get("signed"):
+        workload = replace(workload, unsigned_bytes=0)
+    found = forecast(corpus, workload, machine, given["workers"])
+    signatures = {} if given.get("signed") else {"signatures, bytes": found.signature_bytes}
+    return signatures | {
+        "documents": found.documents,
+        "shuffled, bytes": found.shuffle_bytes,
+        "peak memory, bytes": found.local_memory,
+        "seconds": round(found.seconds(given["workers"]), 1),
+        "slower": machine.slower,
+    }
 
 
 def _dedup(given: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The stage as ``gristmill dedup`` runs it, with the forecast before it."""
+    """The stage as ``gristmill dedup`` runs it."""
     from benchmarks.measuring.shuffled import counting
     from pipeline import stages
 
-    corpus = _opened(given, folder)
-    text_bytes = corpus.manifest("documents")["counts"]["text_bytes"]
-    watch = _Watch()
-    started = time.monotonic()
+    corpus, watch = _opened(given, folder), _Watch()
     with counting() as shuffled:
         stages.run(corpus, ["dedup"], watch)
-    return _told(watch, text_bytes, shuffled.bytes, time.monotonic() - started, {}, folder)
+    return _told(corpus, watch, shuffled.bytes)
 
 
 def _match_and_cluster(given: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The two jobs after signing, on signatures that lie there."""
+    """The jobs after signing, on signatures that lie there."""
     from benchmarks.measuring.shuffled import counting
     from pipeline import job, manifests, stages
 
-    corpus = _opened(given, folder)
-    watch = _Watch()
-    started = time.monotonic()
+    corpus, watch = _opened(given, folder), _Watch()
     with counting() as shuffled:
         for each in stages.jobs("dedup", corpus.config)[1:]:
             begun = time.monotonic()
             job.run(each, corpus)
             manifest = manifests.read_manifest(corpus.folder(each.folder)) or {}
             watch.finished("dedup", each.name, manifest, time.monotonic() - begun, True)
-    return _told(watch, 0, shuffled.bytes, time.monotonic() - started, {}, folder)
+    return _told(corpus, watch, shuffled.bytes)
 
 
-def _told(
-    watch: _Watch, text_bytes: int, shuffled: int, seconds: float, forecast: dict[str, Any], folder: Path
-) -> dict[str, Any]:
+def _told(corpus: Any, watch: _Watch, shuffled: int) -> dict[str, Any]:
     counts = watch.counts["cluster"]
-    signatures = sum(path.stat().st_size for path in (folder / "out" / "signatures").rglob("*.parquet"))
-    happened = {"documents": counts["documents"], "signatures": signatures, "shuffled": shuffled, "seconds": seconds}
+    signatures = sum(file.bytes for receipt in corpus.receipts("signatures") for file in receipt.outcome.files)
     return {
         "documents": counts["documents"],
-        "removed": counts["documents"] - counts["kept"],
-        "text_bytes": text_bytes,
+        "removed": counts["removed"],
+        "text_bytes": corpus.manifest("documents")["counts"]["text_bytes"],
         "seconds": watch.seconds,
-        "forecast": forecast,
-        "happened": happened,
+        "happened": {
+            "documents": counts["documents"],
+            "signatures, bytes": signatures,
+            "shuffled, bytes": shuffled,
+        },
     }
 
 
@@ -388,6 +426,7 @@ CHILDREN: dict[str, Callable[[dict[str, Any], Path], Any]] = {
     "documents": _make_documents,
     "signatures": _make_signatures,
     "snapshots": _ingest_snapshots,
+    "forecast": _forecast,
     "dedup": _dedup,
     "match and cluster": _match_and_cluster,
 }
