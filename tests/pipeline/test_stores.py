@@ -18,11 +18,13 @@ from pathlib import Path
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from report_example import write_example
 
 from pipeline import config_file, manifests, stages, storage, stores
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.parts import read_part
+from pipeline.report.dedup_report import write_dedup_report
 from pipeline.runners import without_secrets
 from pipeline.sources.paths import expand
 from pipeline.sources.read import read_documents
@@ -191,6 +193,19 @@ def s3(s3_server) -> S3Server:
     """The server, with this process connected to it."""
     stores.connect(PipelineOptions(s3_server.options))
     return s3_server
+
+
+def test_a_dedup_report_on_s3_is_the_one_on_local_disk(s3, tmp_path):
+    here, there = str(write_example(tmp_path / "reported")), "s3://corpora/reported"
+    for name in storage.list_files(here):
+        with storage.open_read(storage.join(here, name)) as file, storage.atomic_write(f"{there}/{name}") as copy:
+            copy.stream.write(file.read())
+    assert write_dedup_report(there) == f"{there}/dedup-report/index.html"
+    write_dedup_report(here)
+    made = contents(f"{here}/dedup-report")
+    assert contents(f"{there}/dedup-report") == made and len(made) == 9
+    with storage.open_read(f"{there}/dedup-report/index.html") as page:
+        assert page.read().count(b"<details class=comparison>") > 20
 
 
 def test_a_corpus_on_s3_is_the_one_on_local_disk_and_goes_on_where_something_is_missing(s3_server, local):
