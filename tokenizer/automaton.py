@@ -255,10 +255,13 @@ class _Chain:
                 for right in range(END, self.kinds + 1):
                     value, following = self.verdict(state, middle, right)
                     reached = may_end or value == TOGETHER  # never by a scan otherwise: the end was seen coming
-                    verdict[middle, right] = value | (numbered(following) << 2 if following and reached else 0)
+                    verdict[middle, right] = value << 6 | (numbered(following) if following and reached else 0)
             verdicts.append(verdict)
             steps.append(step)
             restarts.append(restart)
         classes = np.zeros(KINDS + 1, np.uint8)
         classes[KINDS] = BY_PATTERN
-        return ScannerTables(kinds, np.concatenate(verdicts).reshape(-1), np.concatenate([classes, *steps, *restarts]))
+        # An entry is part of the index of the next as it is, so the verdict in it must not matter there.
+        entries = np.zeros((KINDS * KINDS, 4, STATES), np.uint8)
+        entries[:, :, : len(order)] = np.stack(verdicts, axis=-1).reshape(KINDS * KINDS, 1, len(order))
+        return ScannerTables(kinds, entries.reshape(-1), np.concatenate([classes, *steps, *restarts]))

@@ -29,11 +29,11 @@ def _entry_ahead(data, position, stop, state, kind, kinds, steps):
             following, position = kind_at(data, position, kinds)
         step = np.int64(steps[ahead << 4 | following])
         if step & 1:
-            return TOGETHER | going_on << 2
+            return TOGETHER << 6 | going_on
         ahead = step >> 1
         if ahead == 0:
             break
-    return APART | np.int64(steps[(len(steps) >> 1) + (state << 4 | kind)]) << 2
+    return APART << 6 | np.int64(steps[(len(steps) >> 1) + (state << 4 | kind)])
 
 
 @njit(nogil=True, cache=True)
@@ -42,17 +42,17 @@ def mark_by_pattern(data, start, stop, kinds, entries, steps, marks):
     position = start
     kind, after = kind_at(data, start, kinds)
     window = kind
-    state = np.int64(0)
+    entry = np.uint8(0)
     while position < stop:
         following = after
         kind = 0
         if after < stop:
             kind, following = kind_at(data, after, kinds)
         window = (window << 4 | kind) & 0xFF
-        entry = np.int64(entries[state << 8 | window])
-        if entry & LOOK_AHEAD:
-            entry = _entry_ahead(data, after, stop, state, window >> 4, kinds, steps)
-        marks[position - start] = entry & 1
-        state = entry >> 2
+        before = np.int64(entry)
+        entry = entries[window << 8 | before]
+        if entry >= LOOK_AHEAD << 6:
+            entry = np.uint8(_entry_ahead(data, after, stop, before & 63, window >> 4, kinds, steps))
+        marks[position - start] = entry >> 6
         position = after
         after = following

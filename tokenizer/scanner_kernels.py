@@ -33,14 +33,14 @@ class ScannerTables(NamedTuple):
     =========  ==========================  ==================================  ==============================
     kinds      [0x110000], the kind of     the same; 0 is kept for the end     unused
                each code point
-    windows    [4096], a verdict for       [states · 256], verdict | state     [bytes of the text], 1 where a
-               three neighbouring kinds    behind << 2                         piece starts
+    windows    [4096], a verdict for       [65536], verdict << 6 | state       [bytes of the text], 1 where a
+               three neighbouring kinds    behind                              piece starts
     classes    [KINDS], the class of each  see ``pattern_kernels``             unused
                kind
     =========  ==========================  ==================================  ==============================
 
-    In all of them ``classes[KINDS]`` is the family. An index of ``windows`` by neighbours is
-    ``left (or state) << 8 | middle << 4 | right``.
+    In all of them ``classes[KINDS]`` is the family. The index of ``windows`` is ``left << 8 | middle << 4 | right``
+    by classes, ``middle << 12 | right << 8 | entry before`` by pattern.
     """
 
     kinds: np.ndarray
