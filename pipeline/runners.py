@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.job.utils import dict_to_struct
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner, worker_handlers
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
 from apache_beam.runners.runner import PipelineRunner
 
@@ -22,6 +22,11 @@ from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.config import Engine
+
+# Beam's local engine empties a worker's output buffer once a second from a second thread, which takes no heed of the
+# one that writes: what is written meanwhile is lost or cut in two, without a word. Full buffers are emptied between
+# elements by the thread that fills them, and the rest at the end of the bundle: nothing else is needed.
+worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
 
 _REMOTE = {"spark": "SparkRunner", "flink": "FlinkRunner", "dataflow": "DataflowRunner"}
 
