@@ -210,6 +210,9 @@ def _replace(path: Path, content: bytes) -> None:
 def encode(
     tokenizer: TokenizerPath,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The text; - reads standard input.", show_default=False)],
+    special: Annotated[
+        bool, typer.Option("--special", help="Match special tokens that are written out in the text.")
+    ] = False,
 ) -> None:
     """Encode a string: its ids, and its tokens in alternating colours.
 
@@ -222,10 +225,12 @@ def encode(
     from rich.text import Text
 
     from tokenizer.encoder import Encoder
+    from tokenizer.special_matching import encode_matching
 
     loaded = _load(tokenizer)
     content = sys.stdin.read() if text == "-" else text
-    ids = Encoder(loaded).encode(pa.array([content], pa.large_string())).tokens.tolist()
+    encoder, column = Encoder(loaded), pa.array([content], pa.large_string())
+    ids = (encode_matching(encoder, column) if special else encoder.encode(column)).tokens.tolist()
     shown = Text()
     for place, token in enumerate(ids):
         piece = loaded.token_bytes[token].decode("utf-8", "replace")
