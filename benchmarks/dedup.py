@@ -238,10 +238,10 @@ class _Benchmark:
             "peak memory, bytes": round(ran.peak_mb * 1e6),
             "seconds": round(ran.seconds, 1),
         }
-        errors = {what: forecast[what] / value - 1 for what, value in happened.items()}
+        errors = {what: forecast[what] / value - 1 for what, value in happened.items() if what in forecast}
         self.forecasts[case] = {
-            what: {"forecast": forecast[what], "happened": value, "error": round(errors[what], 3)}
-            for what, value in happened.items()
+            what: {"forecast": forecast[what], "happened": happened[what], "error": round(error, 3)}
+            for what, error in errors.items()
         }
         if binding:
             for what, error in errors.items():
