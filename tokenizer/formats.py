@@ -111,7 +111,11 @@ def to_json(tokenizer: Tokenizer) -> dict[str, str]:
     characters = _byte_characters()
     spelled = ["".join(characters[byte] for byte in token) for token in tokenizer.merges.tokens()]
     ids = list(range(len(spelled))) if tokenizer.ids is None else tokenizer.ids.tolist()
-    vocabulary = dict(sorted(zip(spelled, ids), key=lambda item: item[1]))
+    numbered = dict(zip(spelled, ids))
+    if min(tokenizer.special_ids.values()) < max(ids):
+        # Hugging Face's libraries number added tokens behind the vocabulary, unless it holds them.
+        numbered |= {text: tokenizer.special_ids[name] for name, text in tokenizer.special_tokens.items()}
+    vocabulary = dict(sorted(numbered.items(), key=lambda item: item[1]))
     added: list[dict[str, Any]] = [
         {
             "id": tokenizer.special_ids[name], "content": text, "single_word": False, "lstrip": False,
