@@ -11,7 +11,16 @@ from text.arrow_buffers import text_buffers
 from text.code_points import code_points
 from tokenizer.encoder import Encoder
 from tokenizer.formats import Tokenizer
-from tokenizer.inspection_kernels import count_words
+from tokenizer.inspection_kernels import count_characters, count_words
+
+# First and last code point of what is written in Chinese, Japanese and Korean, as Unicode's blocks name it.
+CJK_BLOCKS = {
+    "Han, unified ideographs": (0x4E00, 0x9FFF),
+    "Han, extension A": (0x3400, 0x4DBF),
+    "Hiragana": (0x3041, 0x309F),
+    "Katakana": (0x30A0, 0x30FF),
+    "Hangul syllables": (0xAC00, 0xD7A3),
+}
 
 
 def compression(
@@ -73,3 +82,37 @@ def unused_tokens(tokenizer: Tokenizer, tokens: np.ndarray) -> np.ndarray:
     seen[tokens] = True
     ids = np.arange(tokenizer.merges.vocabulary_size) if tokenizer.ids is None else np.sort(tokenizer.ids)
     return ids[~seen[ids]]
+
+
+def cjk_coverage(tokenizer: Tokenizer, texts: pa.Array | pa.ChunkedArray) -> list[dict[str, Any]]:
+    """How much of Chinese, Japanese and Korean has tokens of its own, rather than bytes.
+
+    Args:
+        tokenizer: to look into.
+        texts: ``string`` or ``large_string`` [documents].
+
+    Returns:
+        One row a block of ``CJK_BLOCKS``: ``block``, ``characters`` in it, ``tokens``, how many of them are a token;
+        ``in_text``, occurrences in the text, and ``covered``, how many of these are of characters that are a token.
+    """
+    is_token = np.zeros(0x110000, bool)
+    for token in tokenizer.merges.tokens():
+        if 2 <= len(token) <= 4:
+            character = token.decode("utf-8", "ignore")
+            if len(character) == 1 and len(character.encode()) == len(token):
+                is_token[ord(character)] = True
+    data, offsets = text_buffers(texts)
+    occurrences = count_characters(data, offsets)
+    rows = []
+    for block, (first, last) in CJK_BLOCKS.items():
+        here = slice(first, last + 1)
+        rows.append(
+            {
+                "block": block,
+                "characters": last + 1 - first,
+                "tokens": int(is_token[here].sum()),
+                "in_text": int(occurrences[here].sum()),
+                "covered": int(occurrences[here][is_token[here]].sum()),
+            }
+        )
+    return rows

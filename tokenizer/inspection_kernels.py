@@ -1,5 +1,5 @@
 # mypy: allow-untyped-defs
-"""Counting words for fertility."""
+"""Counting words for fertility, and characters for coverage."""
 
 from __future__ import annotations
 
@@ -32,4 +32,15 @@ def count_words(data, offsets, flags):
                 inside = True
             else:
                 inside = False
+    return counts
+
+
+@njit(nogil=True, cache=True)
+def count_characters(data, offsets):
+    """How often each code point occurs in a text column: int64 [0x110000]."""
+    counts = np.zeros(0x110000, np.int64)
+    position = offsets[0]
+    while position < offsets[-1]:
+        point, position = decode(data, position)
+        counts[point] += 1
     return counts

@@ -6,8 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tokenizer.counts import count_pieces
 from tokenizer.encoder import Encoder
-from tokenizer.inspection import compression, longest_tokens, unused_tokens
+from tokenizer.formats import Tokenizer
+from tokenizer.inspection import CJK_BLOCKS, cjk_coverage, compression, longest_tokens, unused_tokens
+from tokenizer.merges import train
 
 
 def test_compression_by_language(trained):
@@ -31,3 +34,25 @@ def test_longest_and_unused_tokens(trained):
     assert longest[0]["text"].encode() == trained.token_bytes[longest[0]["id"]]
     used = np.arange(10, 600, dtype=np.uint32)
     assert unused_tokens(trained, used).tolist() == list(range(10))
+
+
+def test_coverage_of_cjk(deepseek):
+    texts = ["学习学习 かな", "机器学习 학습", None]
+    tokenizer = Tokenizer(deepseek, train(count_pieces(pa.array(["学 习 かかか"] * 9), deepseek), 270))
+    single = {token.decode() for token in tokenizer.merges.tokens()[256:] if _characters(token) == 1}
+    assert {"学", "习", "か"} <= single
+    rows = {row["block"]: row for row in cjk_coverage(tokenizer, pa.array(texts))}
+    written = "".join(text or "" for text in texts)
+    for block, (first, last) in CJK_BLOCKS.items():
+        inside = [c for c in written if first <= ord(c) <= last]
+        assert rows[block]["in_text"] == len(inside)
+        assert rows[block]["covered"] == sum(c in single for c in inside)
+        assert rows[block]["tokens"] == sum(first <= ord(c) <= last for c in single)
+    assert rows["Han, unified ideographs"]["characters"] == 20_992
+
+
+def _characters(token):
+    try:
+        return len(token.decode())
+    except UnicodeDecodeError:
+        return 0
