@@ -13,10 +13,10 @@ _KEY_MASKS = key_masks()
 
 
 class CacheSize(NamedTuple):
-    """How much a thread remembers, 13 MB as it stands; powers of two. It decides the time only, never the tokens."""
+    """How much a thread remembers, 18 MB as it stands; powers of two. It decides the time only, never the tokens."""
 
-    word_sets: int = 1 << 16  # 64 bytes each: the tokens themselves and the words a text keeps using
-    slot_lines: int = 1 << 14  # 64 bytes each: where the longer pieces are
+    word_sets: int = 1 << 17  # 64 bytes each: the tokens themselves and the words a text keeps using
+    slot_lines: int = 1 << 15  # 64 bytes each: where the longer pieces are
     ring_words: int = 1 << 20  # 8 bytes each: the longer pieces, the oldest overwritten
 
 

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naughty import NAUGHTY
 
+from benchmarks.generated.hard_texts import HARD_TEXTS, hard_text
 from tokenizer.counts import count_pieces
 from tokenizer.encoder import Encoder
 from tokenizer.formats import Tokenizer
@@ -234,28 +235,11 @@ def test_merges_in_any_order(data):
     assert documents(Encoder(tokenizer).encode(pa.array(texts))) == [encoded_slowly(text, tokenizer) for text in texts]
 
 
-def random_text(kind, size):
-    """``size`` bytes, or just below, of a kind on which tokenizers have been slow."""
-    random = np.random.default_rng(7)
-    if kind == "random bytes as text":
-        return random.integers(0, 256, size, np.uint8).tobytes().decode("latin-1")[: size // 2]
-    if kind == "mixed CJK":
-        points = random.integers(0x4E00, 0x9FA5, size // 3)
-        return "".join(map(chr, points.tolist()))
-    if kind == "letters of ab":
-        return "".join(np.array(["a", "b"])[random.integers(0, 2, size)].tolist())
-    return kind * (size // len(kind.encode()))
-
-
-LONG = ["ا", "a", "🙂", "中", " ", "7", "ab", "كتاب", "\u3000 ", "\u0301", "=-", "की", "กา"]
-LONG += ["random bytes as text", "mixed CJK", "letters of ab"]
-
-
-@pytest.mark.parametrize("kind", LONG)
+@pytest.mark.parametrize("kind", HARD_TEXTS)
 def test_the_work_on_a_long_piece_is_bounded(encoder, oracle, kind):
     """Counted, not timed: tokens tried are at most 2 · n + 64 a piece, entries of the heap at most 3 · n."""
     for size in (1000, 1_000_000):
-        text = random_text(kind, size)
+        text = hard_text(kind, size)
         before = encoder.memory.work()
         encoded = encoder.encode(pa.array([text]))
         after = encoder.memory.work()
@@ -272,7 +256,7 @@ def test_the_work_on_a_long_piece_is_bounded(encoder, oracle, kind):
 def test_the_heap_alone_is_bounded_too(trained, kind):
     encoder = Encoder(trained)
     encoder._tables = encoder._tables._replace(proper=0)
-    text = random_text(kind, 300_000)
+    text = hard_text(kind, 300_000)
     encoded = encoder.encode(pa.array([text]))
     assert encoder.memory.work()["heap_steps"] <= 3 * len(text.encode())
     assert encoded.tokens.tolist() == Encoder(trained).encode(pa.array([text])).tokens.tolist()
@@ -292,7 +276,7 @@ def test_memory_does_not_grow(encoder):
             texts = pa.array(pieces[start : start + 50_000], pa.large_string())
             encoded = encoder.encode(texts)
             assert encoder.decode_batch(*encoded).view(pa.large_string()).equals(texts)
-    assert encoder.memory.bytes == before < 14_000_000
+    assert encoder.memory.bytes == before < 19_000_000
     assert encoder.memory.work()["head"] > 4 * 2**20  # the ring has been written around
     assert resident_bytes() - resident < 64_000_000
 
