@@ -3,6 +3,7 @@
     python -m benchmarks.dedup --documents 10k 100k 1M --json       # a case each
     python -m benchmarks.dedup --snapshots --json                   # the snapshot dumps beside the checkout
     python -m benchmarks.dedup --signatures 10M --json              # match and cluster alone
+    python -m benchmarks.dedup --identical 1M --json                # the same of equal documents, and of different ones
 
 Documents are generated with known clusters (``benchmarks.generated``: lengths of web pages, Zipf words, one in seven
 Chinese, four dumps, half of them copies, 40 % of these byte for byte, the others with words edited at a Jaccard
@@ -47,6 +48,7 @@ LEAST_AGREEMENT = 0.98
 MOST_MISCOUNTED = 0.005  # of the documents
 FORECAST_CASE, FORECAST_ERROR = 1_000_000, 0.25
 WARM_UP = 2_000
+MOST_FOR_EQUAL = 2.0
 
 
 def main() -> int:
@@ -55,6 +57,9 @@ def main() -> int:
     parser.add_argument("--documents", nargs="+", type=_count, default=[], help="sizes, such as 10k 100k 1M")
     parser.add_argument("--snapshots", action="store_true", help="the snapshot dumps too")
     parser.add_argument("--signatures", type=_count, help="match and cluster this many signatures, without texts")
+    parser.add_argument(
+        "--identical", type=_count, help="match and cluster as many equal signatures, and different ones"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of ours and of the peers")
     parser.add_argument("--peer-documents", type=_count, default=100_000, help="the largest size that peers get")
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS), help="none: --peers")
@@ -66,7 +71,7 @@ def main() -> int:
         what, given, folder = arguments.child
         print(json.dumps(CHILDREN[what](json.loads(given), Path(folder))))
         return 0
-    if not (arguments.documents or arguments.snapshots or arguments.signatures):
+    if not (arguments.documents or arguments.snapshots or arguments.signatures or arguments.identical):
         arguments.documents = [10_000]
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         benchmark = _Benchmark(arguments, Path(folder))
@@ -113,8 +118,12 @@ class _Benchmark:
             self._timed(case_name(count), lambda count=count: self._generated(count))
         if self._arguments.snapshots:
             self._timed("snapshots", self._snapshots)
-        if self._arguments.signatures:
-            self._timed("signatures", lambda: self._signatures(self._arguments.signatures))
+        if count := self._arguments.signatures:
+            self._timed(
+                "signatures", lambda: self._signatures(f"{case_name(count)} signatures", GeneratedCorpus(count))
+            )
+        if count := self._arguments.identical:
+            self._timed("identical", lambda: self._identical(count))
         self._scaling()
 
     def report(self) -> dict[str, Any]:
@@ -180,17 +189,30 @@ class _Benchmark:
         self._compare("snapshots", found, ran, folder, None)
         shutil.rmtree(folder)
 
-    def _signatures(self, count: int) -> None:
-        case, folder = f"{case_name(count)} signatures", self._folder / "signatures"
-        generated = GeneratedCorpus(count)
+    def _signatures(self, case: str, generated: GeneratedCorpus) -> float:
+        """Match and cluster signatures that have no documents; the seconds it took."""
+        folder = self._folder / "signatures"
         self._child("signatures", asdict(generated), folder)
         forecast, _ = self._child("forecast", {"signed": True}, folder)
         found, ran = self._child("match and cluster", {}, folder)
         self._ours(case, found, ran)
-        self._forecast(case, forecast, found, ran, False)
         self._against_truth(case, generated, folder)
+        self._forecast(case, forecast, found, ran, False)
         self.checks[f"{case}: match and cluster within 16 GB"] = ran.peak_mb <= MOST_MEMORY_MB
         shutil.rmtree(folder)
+        return ran.seconds
+
+    def _identical(self, count: int) -> None:
+        """A bucket that holds all documents, beside buckets that hold one each."""
+        name = case_name(count)
+        equal = self._signatures(f"{name} equal", GeneratedCorpus(count, copies=1, exact=1, decoys=0))
+        different = self._signatures(f"{name} different", GeneratedCorpus(count, copies=0))
+        self.results.append(
+            row("gristmill", f"{name} equal", "time over that of different ones", equal / different, "times")
+        )
+        self.checks[f"{name} equal documents take at most {MOST_FOR_EQUAL} times as long as different ones"] = (
+            equal <= MOST_FOR_EQUAL * different
+        )
 
     def _ours(self, case: str, found: dict[str, Any], ran: process.Ran) -> None:
         seconds, documents = ran.seconds, found["documents"]
@@ -201,7 +223,7 @@ class _Benchmark:
             row("gristmill", case, "documents_removed", found["removed"], "documents"),
             *(row("gristmill", f"{case}, {job}", "seconds", taken, "s") for job, taken in found["seconds"].items()),
         ]
-        if found["text_bytes"]:
+        if "sign" in found["seconds"]:
             self.results.append(row("gristmill", case, "mb_per_s", found["text_bytes"] / 1e6 / seconds, "MB/s"))
 
     def _against_truth(self, case: str, generated: GeneratedCorpus, folder: Path) -> None:
@@ -218,7 +240,7 @@ class _Benchmark:
         agreement = adjusted_rand_index(generated.labels(), cluster)
         truth = generated.true_clusters
         self.results += [
-            row("gristmill", case, "adjusted_rand_index", agreement, ""),
+            row("gristmill", case, "adjusted_rand_index", agreement, "ARI"),
             row("truth", case, "documents_removed", len(keys) - truth, "documents"),
         ]
         self.checks |= {
@@ -288,7 +310,7 @@ class _Benchmark:
             grown = after / before
             allowed = large * math.log(large) / (small * math.log(small))
             case = f"{case_name(small)} to {case_name(large)}"
-            self.results.append(row("gristmill", case, "growth over n log n", grown / allowed, ""))
+            self.results.append(row("gristmill", case, "growth", grown / allowed, "of n log n"))
             self.checks[f"{case}: time grows no faster than n log n"] = grown <= allowed
             more = (large - small) / self._arguments.workers
             each = {job: (jobs_after[job] - jobs_before[job]) / more for job in jobs_after}
