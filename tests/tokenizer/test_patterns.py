@@ -12,13 +12,14 @@ from naughty import NAUGHTY, ends_in_tokenizers, in_tokenizers, piece_ends_of, p
 
 from tokenizer import formats
 from tokenizer.automaton import compile_patterns
+from tokenizer.class_kernels import APART, KINDS, LOOK_AHEAD, TOGETHER
 from tokenizer.counts import count_pieces
 from tokenizer.encoder import Encoder
 from tokenizer.formats import Tokenizer
 from tokenizer.merges import train
 from tokenizer.pattern_syntax import UnsupportedPattern, parse
 from tokenizer.patterns import UserPattern
-from tokenizer.pretokenizers import pretokenizer
+from tokenizer.pretokenizers import PRETOKENIZERS, pretokenizer
 from tokenizer.scanner_kernels import piece_ends
 from tokenizer.spelling import isolated_splits
 
@@ -171,9 +172,11 @@ def test_users_expressions_cut_as_tokenizers(pattern, sentences):
         assert piece_ends_of(text, own) == ends_in_tokenizers(text, oracle), ascii(text)
 
 
-@pytest.mark.parametrize("pattern", [QWEN2, O200K, r"\w+"])
-def test_users_expressions_count_train_encode_and_load(pattern, sentences, tmp_path, as_hugging_face):
-    own = pretokenizer({"regex": pattern})
+@pytest.mark.parametrize(
+    "choice", [*PRETOKENIZERS, *({"regex": pattern} for pattern in (QWEN2, O200K, r"\w+"))], ids=str
+)
+def test_every_choice_counts_trains_encodes_and_loads(choice, sentences, tmp_path, as_hugging_face):
+    own = pretokenizer(choice)
     texts = pa.array([*sentences, "", None, *NAUGHTY], pa.large_string())
     counts = count_pieces(texts, own)
     plain = [text or "" for text in texts.to_pylist()]
@@ -185,13 +188,50 @@ def test_users_expressions_count_train_encode_and_load(pattern, sentences, tmp_p
     trained = Tokenizer(own, train(counts, 500))
     formats.save(trained, tmp_path)
     loaded = formats.load(tmp_path)
-    assert loaded.hash == trained.hash and loaded.pretokenizer.pattern == pattern
+    assert loaded.hash == trained.hash and loaded.pretokenizer.name == own.name
     theirs = as_hugging_face(loaded)
     encoder = pickle.loads(pickle.dumps(Encoder(loaded)))
     encoded = encoder.encode(texts)
     bounds = itertools.pairwise(encoded.offsets.tolist())
     assert [encoded.tokens[a:b].tolist() for a, b in bounds] == [theirs.encode(text).ids for text in plain]
     assert encoder.decode_batch(*encoded).to_pylist() == [text.encode() for text in plain]
+
+
+def look_ups(text, tables):
+    """The marks of a text and how many look-ups they took: the walk of ``pattern_kernels`` in plain Python."""
+    kinds = [*tables.kinds[[ord(character) for character in text]].tolist(), 0]
+    steps = tables.classes[KINDS + 1 :].tolist()
+    going_on, anew = steps[: len(steps) // 2], steps[len(steps) // 2 :]
+    entry, marks, taken = 0, [], 0
+    for i, (kind, following) in enumerate(itertools.pairwise(kinds)):
+        state = entry & 63
+        entry = int(tables.windows[kind << 12 | following << 8 | entry])
+        taken += 1
+        if entry >> 6 == LOOK_AHEAD:
+            ahead = first = going_on[state << 4 | kind] >> 1
+            entry = APART << 6 | anew[state << 4 | kind]
+            for later in kinds[i + 1 :]:
+                taken += 1
+                step = going_on[ahead << 4 | later]
+                ahead = step >> 1
+                if step & 1:
+                    entry = TOGETHER << 6 | first
+                if step & 1 or not ahead:
+                    break
+        marks.append(entry >> 6)
+    return marks, taken
+
+
+@pytest.mark.parametrize("name", ["deepseek-v3", "gpt2", "gpt4"])
+def test_looking_ahead_is_linear(name):
+    tables = PRETOKENIZERS[name].tables
+    units = ["a", " ", "\n", "'", "7", "!", "\0", "中", "\t", "'l", "\r\n"]
+    for chosen in itertools.product(units, repeat=3):
+        for text in ("".join(chosen) * 60, "".join(unit * 60 for unit in chosen) * 2):
+            marks, taken = look_ups(text, tables)
+            assert taken <= 3 * len(text), ascii(text[:12])
+        starts = [0, *np.cumsum([len(piece) for piece in pieces_of(text, PRETOKENIZERS[name])]).tolist()[:-1]]
+        assert np.flatnonzero(marks).tolist() == starts
 
 
 def test_users_expressions_have_fingerprints_of_their_own():
