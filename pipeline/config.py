@@ -18,6 +18,7 @@ from pydantic import (
 
 from tokenizer.forbidden import check_forbidden
 from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS, check_special_tokens
+from tokenizer.weights import whole_weights
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]  # a compiled hash that has met a smaller one takes an int64
@@ -305,6 +306,11 @@ class TokenizerWeights(Section):
             if round(weight, 6) != weight:
                 raise ValueError(f"`{name}` has the weight {weight}: give at most six digits behind the point")
         return weights
+
+    @model_validator(mode="after")
+    def _can_be_whole_numbers(self) -> TokenizerWeights:
+        whole_weights(self.sources, self.languages)
+        return self
 
 
 class Expression(Section):

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
+LARGEST = 2**63 - 1
 DIGITS = 6  # behind the point of a weight
 
 
@@ -26,6 +27,9 @@ def whole_weights(
     Returns:
         How many parts make one occurrence; the whole weights by source and language, where ``""`` is any other
         language; and those by language of any other source.
+
+    Raises:
+        ValueError: the products have so many digits that int64 cannot hold them.
     """
     of_source = {"": Fraction(1)} | {name: exact(weight) for name, weight in sources.items()}
     of_language = {"": Fraction(1)} | {name: exact(weight) for name, weight in languages.items()}
@@ -35,5 +39,7 @@ def whole_weights(
         source: {language: int(weight * other * unit) for language, other in of_language.items()}
         for source, weight in of_source.items()
     }
+    if max(max(weights.values()) for weights in whole.values()) > LARGEST:
+        raise ValueError("sources and languages have products of too many digits: round the weights")
     other_sources = whole.pop("")
     return unit, whole, other_sources
