@@ -90,7 +90,7 @@ def expand(pipeline: beam.Pipeline, tasks: list[Task], settings: dict[str, Any],
     # Every task leaves its files, also the one that no pair reached.
     names: dict[int, list[str]] = {}
     for task in tasks:
-        names.setdefault(asked.groups[0].of_part(part_number(task.name, asked.own.dumps)), []).append(task.name)
+        names.setdefault(asked.groups.of_part(part_number(task.name, asked.own.dumps)), []).append(task.name)
     waiting = pipeline | "Tasks" >> beam.Create(list(names.items()))
     return (
         {"results": results | "Results" >> beam.Flatten(), "tasks": waiting}

@@ -49,7 +49,7 @@ class Address(NamedTuple):
 def sources(question: Question) -> list[Source]:
     """All signature files, in as many pieces as keep the workers busy and the messages few."""
     found = []
-    for number, groups in enumerate(question.groups):
+    for number, groups in enumerate(question.left_groups):
         pieces = min(len(groups.parts), 16 * question.partitions)
         found += [Source(number, tuple(part.tolist())) for part in np.array_split(groups.parts, max(1, pieces))]
     return found
@@ -145,7 +145,7 @@ class NextPairs(beam.DoFn):
 def to_left_groups(pairs: Pairs, question: Question, corpus: int = 0) -> Iterator[tuple[int, bytes]]:
     """The distinct pairs that are wanted, by the group of their left document; of another corpus, by its groups."""
     pairs = merged(pairs.chosen(question.wanted(pairs.right)))
-    places = question.groups[corpus].of(pairs.left)
+    places = question.left_groups[corpus].of(pairs.left)
     for group, columns in split(places, *pairs):
         yield corpus << 32 | group, pack(*columns)
 

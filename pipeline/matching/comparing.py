@@ -43,7 +43,7 @@ class WithLeft(beam.DoFn):
         with telling_errors():
             for block in _blocks(pairs, _DOCUMENTS_A_READ[question.verify]):
                 left = _Left.read(np.unique(block.left), question, corpus)
-                for group, some in split(question.groups[0].of(block.right), *block):
+                for group, some in split(question.groups.of(block.right), *block):
                     for start in range(0, len(some[0]), _PAIRS_A_MESSAGE):
                         chunk = Pairs(*(column[start : start + _PAIRS_A_MESSAGE] for column in some))
                         yield group, (corpus, left.message(chunk))
@@ -147,7 +147,7 @@ class Unverified(beam.DoFn):
     def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
         corpus, question = element[0] >> 32, self._question
         pairs = merged(Pairs(*map(np.concatenate, zip(*map(unpack, element[1]), strict=True))))
-        for group, columns in split(question.groups[0].of(pairs.right), *pairs):
+        for group, columns in split(question.groups.of(pairs.right), *pairs):
             some = Pairs(*columns)
             unknown = np.full(len(some.left), np.nan, np.float32)
             if corpus:

@@ -17,6 +17,8 @@ from pipeline.matching.indexes import indexes_of
 from pipeline.matching.signature_rows import SignatureFiles
 from pipeline.runners import workers_of
 
+_MEMBERSHIPS_IN_A_PARTITION = 4_000_000  # half a GB while a worker sorts them
+_DOCUMENTS_IN_A_LEFT_GROUP = 200_000  # whose pairs, met in all partitions, a worker merges at once
 # Whose digests, 0.45 GB at 112 values, or whose shingles, some 4 KB each, a worker holds at once.
 _DOCUMENTS_IN_A_GROUP = {"estimate": 2_000_000, "exact": 100_000, "off": 2_000_000}
 
@@ -27,14 +29,18 @@ class Question:
 
     Attributes:
         corpora: this corpus's signatures, then those of the corpora that it is held against.
-        groups: the parts of each, in groups.
+        left_groups: the parts of each, in many groups, by which pairs are merged.
+        groups: the parts of this corpus, in as few groups as memory allows, by which pairs are compared: the digest of
+            a left document travels once to each.
         pending: int64, ascending numbers of the parts whose pairs are wanted: those whose later document lies there.
-        banding, verify, min_jaccard, passes, urls, partitions, both_orders: see ``config.Dedup``.
+        partitions: as many as ``config.Dedup`` asks for, and enough for the memory of a worker.
+        banding, verify, min_jaccard, passes, urls, both_orders: see ``config.Dedup``.
         levels: see ``dedup.candidates``.
     """
 
     corpora: tuple[SignatureFiles, ...]
-    groups: tuple[Groups, ...]
+    left_groups: tuple[Groups, ...]
+    groups: Groups
     pending: np.ndarray
     banding: Banding
     verify: str
@@ -66,29 +72,31 @@ def question(corpus: Corpus, pending: list[Task], settings: dict[str, Any]) -> Q
     corpora = [SignatureFiles(corpus, tuple(corpus.dumps()), made)]
     corpora += [SignatureFiles(index, tuple(index.dumps()), needed) for index in indexes_of(corpus)]
     forward = WITHIN if settings["scope"] == "per-dump" else FORWARD | WITHIN
+    documents = [_documents(each) for each in corpora]
+    sizes = [sum(each.values()) for each in documents]
+    partitions = max(settings["partitions"], -(-sum(sizes) * banding.bands // _MEMBERSHIPS_IN_A_PARTITION))
+    workers = workers_of(corpus.config.engine) if corpus.config.engine.name == "direct" else settings["partitions"]
+    for_memory = -(-sizes[0] // _DOCUMENTS_IN_A_GROUP[settings["verify"]])
     return Question(
         tuple(corpora),
-        tuple(_groups(each, settings) for each in corpora),
+        tuple(
+            grouped(each, max(workers, -(-size // _DOCUMENTS_IN_A_LEFT_GROUP)))
+            for each, size in zip(documents, sizes, strict=True)
+        ),
+        grouped(documents[0], max(workers, for_memory)),
         np.array(sorted(part_number(task.name, corpora[0].dumps) for task in pending), np.int64),
         banding,
         settings["verify"],
         settings["min_jaccard"],
         1 if settings["verify"] == "off" else settings["passes"],
         settings["urls"],
-        settings["partitions"],
+        partitions,
         forward | (REVERSED if settings["both_orders"] and forward & FORWARD else 0),
         settings["both_orders"],
     )
 
 
-def _groups(files: SignatureFiles, settings: dict[str, Any]) -> Groups:
-    """As few groups as memory allows on this machine, where few mean less to shuffle; on an engine as many as asked."""
-    documents = {
-        part_number(receipt.task, files.dumps): receipt.outcome.counts["documents"]
-        for receipt in files.corpus.receipts("signatures")
-    }
-    engine, partitions = files.corpus.config.engine, settings["partitions"]
-    if engine.name != "direct":
-        return grouped(documents, partitions)
-    for_memory = -(-sum(documents.values()) // _DOCUMENTS_IN_A_GROUP[settings["verify"]])
-    return grouped(documents, max(workers_of(engine), for_memory))
+def _documents(files: SignatureFiles) -> dict[int, int]:
+    """How many documents each part has."""
+    receipts = files.corpus.receipts("signatures")
+    return {part_number(receipt.task, files.dumps): receipt.outcome.counts["documents"] for receipt in receipts}

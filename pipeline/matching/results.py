@@ -19,7 +19,7 @@ class Result(NamedTuple):
         part, candidates, accepted: int64 [n], compared pairs and accepted ones of each part.
         refused_left, refused_right uint64 [s], refused_jaccard float32 [s]: some refused pairs near the threshold.
         buckets, keys uint64 [m], back_levels uint8 [m], back_part int64 [m]: who was put back, by which pair's part.
-        own, other uint64 [o], corpus uint16 [o], outside_jaccard float32 [o]: copies in other corpora, by their place in
+        own, other uint64 [o], corpus uint16 [o], outside_jaccard float32 [o]: copies in other corpora, by the place in
             ``dedup.against``.
     """
 
