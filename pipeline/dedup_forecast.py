@@ -90,7 +90,7 @@ class Forecast:
     """What deduplication will take.
 
     Attributes:
-        documents, text_bytes, removed: counts; ``removed`` is assumed, see ``share_assumed``.
+        documents, text_bytes, removed: counts; ``removed`` as before here, else as ``share_assumed`` says.
         signature_bytes: of ``signatures/``, in all.
         shuffle_bytes: through the shuffles of match and cluster.
         core_seconds: of work; ``start_up_seconds`` of it are of one core, whatever is to do.
@@ -128,7 +128,10 @@ def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int,
     dedup = corpus.config.dedup
     n = workload.documents
     bands, values = sign.banding(dedup).bands, sign.minhash_settings(dedup).permutations
-    removed = n * share_assumed(1 if dedup.scope == "per-dump" else workload.dumps)
+    share = workload.removed_share
+    if share is None:
+        share = share_assumed(1 if dedup.scope == "per-dump" else workload.dumps)
+    removed = n * share
     pairs, memberships = removed * costs.pairs_a_copy, n * bands
 
     match = n * costs.match_document * bands / 14 + pairs * costs.match_pair * values / 112

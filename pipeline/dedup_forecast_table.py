@@ -18,7 +18,7 @@ def show_dedup(corpus: Corpus, console: Console) -> None:
     """Prints what deduplication will take, on this machine and, where a number of workers is given, with so many."""
     try:
         workload = workload_of(corpus)
-    except GristmillError as error:
+    except (GristmillError, ConnectionError) as error:
         console.print(f"dedup cannot be foretold: {error}")
         return
     here = workers_of(Engine())
@@ -37,7 +37,8 @@ def show_dedup(corpus: Corpus, console: Console) -> None:
 
     add(f"documents, {origin}", f"{found.documents:,}")
     add("text", size(found.text_bytes))
-    add(f"copies removed, as {workload.dumps} dumps of DeepSeek LLM's lost", f"{found.removed / found.documents:.0%}")
+    share = "assumed: DeepSeek LLM's at as many dumps" if workload.removed_share is None else "as here before"
+    add(f"removed, {share}", f"{found.removed / found.documents:.0%}")
     add("signatures", size(found.signature_bytes))
     add("through shuffles", size(found.shuffle_bytes))
     add("core-hours", f"{found.core_seconds / 3600:,.3g}")

@@ -30,6 +30,7 @@ class Workload:
         documents, text_bytes: in all dumps.
         unsigned_bytes: of text that has no signatures yet.
         dumps, parts: dumps, and files of all of them.
+        removed_share: the share of documents that deduplication removed here before; None where it was never done.
         counted: whether the numbers come from the manifest of ``documents/``, and not from a sample of the inputs.
         samples: documents of a few files, apart: columns ``url`` and ``text``.
     """
@@ -39,6 +40,7 @@ class Workload:
     unsigned_bytes: int
     dumps: int
     parts: int
+    removed_share: float | None
     counted: bool
     samples: tuple[pa.Table, ...]
 
@@ -64,7 +66,21 @@ def _counted(corpus: Corpus) -> Workload:
         raise GristmillError(f"{corpus.folder('documents')} holds no document: there is nothing to deduplicate")
     unsigned = sum(task.bytes for task in job.state_of(sign.JOB, corpus).pending)
     dumps = {receipt.task.split("/")[0] for receipt in receipts}
-    return Workload(counts["documents"], counts["text_bytes"], unsigned, len(dumps), len(receipts), True, tuple(tables))
+    return Workload(
+        documents=counts["documents"],
+        text_bytes=counts["text_bytes"],
+        unsigned_bytes=unsigned,
+        dumps=len(dumps),
+        parts=len(receipts),
+        removed_share=_removed_share(corpus),
+        counted=True,
+        samples=tuple(tables),
+    )
+
+
+def _removed_share(corpus: Corpus) -> float | None:
+    counts = (manifests.read_manifest(corpus.folder("clusters")) or {}).get("counts", {})
+    return counts["removed"] / counts["documents"] if counts.get("documents") else None
 
 
 def _sampled(corpus: Corpus) -> Workload:
@@ -85,7 +101,16 @@ def _sampled(corpus: Corpus) -> Workload:
     times = sum(task.bytes for task in tasks) / read
     size = round(times * sum(text_bytes(table["text"]) for table in tables))
     dumps = {task.arguments["dump"] for task in tasks}
-    return Workload(round(times * rows), size, size, len(dumps), len(tasks), False, tuple(tables))
+    return Workload(
+        documents=round(times * rows),
+        text_bytes=size,
+        unsigned_bytes=size,
+        dumps=len(dumps),
+        parts=len(tasks),
+        removed_share=None,
+        counted=False,
+        samples=tuple(tables),
+    )
 
 
 def _start_of_input(task: Task) -> tuple[pa.Table, int]:

@@ -107,6 +107,7 @@ def test_a_person_reads_a_table_and_nothing_is_written(corpus):
     told = shown(corpus, "dedup")
     assert storage.list_files(corpus.config.output) == before
     assert "deduplication, foretold" in told and "1,500" in told and "core-hours" in told
+    assert "assumed: DeepSeek LLM's at as many dumps" in told
     assert "64 workers" not in told and "`--workers N`" in told
     engine = corpus.config.engine.model_copy(update={"workers": 64})
     told = shown(Corpus(corpus.config.model_copy(update={"engine": engine})), "dedup")
@@ -119,7 +120,10 @@ def test_what_is_done_is_not_foretold(tmp_path):
     write_documents(GeneratedCorpus(300, dumps=1), done)
     stages.run(done, ["dedup"], Watch())
     assert "foretold" not in shown(done, "dedup")
-    assert workload_of(done).unsigned_bytes == 0
+    workload, counts = workload_of(done), done.manifest("clusters")["counts"]
+    assert workload.unsigned_bytes == 0
+    assert workload.removed_share == counts["removed"] / counts["documents"]
+    assert foretold(done, workload, MACHINE, 2).removed == counts["removed"]
 
 
 def test_inputs_without_a_document_are_said_so(tmp_path):
