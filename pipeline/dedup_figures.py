@@ -9,8 +9,8 @@ import numpy as np
 
 from dedup import rates
 from dedup.tallies import Tally
+from pipeline.addresses import urls_of
 from pipeline.corpus import Corpus
-from pipeline.jobs.match import urls_of
 
 
 def details(corpus: Corpus, tally: Tally, counts: dict[str, int], parts: Sequence[tuple[str, dict[str, int]]]) -> Any:

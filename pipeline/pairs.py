@@ -9,63 +9,52 @@ import apache_beam as beam
 import numpy as np
 
 from pipeline.arrays import vector
-from pipeline.corpus import FILE_BITS, Corpus, part_of, part_path
+from pipeline.corpus import Corpus, part_number, part_of, part_path
 from pipeline.job import telling_errors
+from pipeline.matching.buckets import split
+from pipeline.matching.groups import Groups, grouped
+from pipeline.matching.messages import pack, unpack
 from pipeline.parts import read_part
 
-_MOST_GROUPS = 1 << 10
 _ROWS_A_MESSAGE = 1 << 20
+_DOCUMENTS_IN_A_GROUP = 10_000_000  # whose decisions, 21 bytes each, one worker holds
+
+Message = tuple[int, bytes]  # to a partition or a group
 
 
-class PartGroups:
-    """Neighbouring parts taken together, so that messages to them are few however many parts there are."""
-
-    def __init__(self, parts: Iterable[str], dumps: list[str]):
-        index = {name: number for number, name in enumerate(dumps)}
-        self._numbers = np.sort(np.array([_part_number(part, index) for part in parts], np.int64))
-        self._dumps = dumps
-        self._index = index
-
-    def of_keys(self, keys: np.ndarray) -> np.ndarray:
-        """The group of each document key: uint64 [n] to int64 [n]. All keys lie in one of the parts."""
-        return self._of_numbers(part_of(keys))
-
-    def of_part(self, part: str) -> int:
-        """The group of a part."""
-        return int(self._of_numbers(np.array([_part_number(part, self._index)]))[0])
-
-    def by_part(self, keys: np.ndarray) -> dict[str, np.ndarray]:
-        """The rows of each part: int64 positions in ``keys`` (uint64 [n])."""
-        rows = np.arange(len(keys))
-        return {part_path(number, self._dumps): found for number, (found,) in split(part_of(keys), rows)}
-
-    def _of_numbers(self, numbers: np.ndarray) -> np.ndarray:
-        places = np.searchsorted(self._numbers, numbers)
-        return places * min(len(self._numbers), _MOST_GROUPS) // max(len(self._numbers), 1)
+def pair_files(corpus: Corpus) -> list[str]:
+    """The files of pairs, one beside each part."""
+    return [f"candidates/{receipt.task}.parquet" for receipt in corpus.receipts("candidates")]
 
 
-def _part_number(part: str, dumps: dict[str, int]) -> int:
-    dump, _, file = part.removeprefix("dump=").partition("/part-")
-    return dumps[dump] << FILE_BITS | int(file)
+def part_groups(corpus: Corpus) -> Groups:
+    """Parts taken together, so that messages to them are few however many parts there are."""
+    dumps = corpus.dumps()
+    documents = {
+        part_number(receipt.task, dumps): receipt.outcome.counts["documents"]
+        for receipt in corpus.receipts("signatures")
+    }
+    for_memory = -(-sum(documents.values()) // _DOCUMENTS_IN_A_GROUP)
+    return grouped(documents, max(corpus.config.dedup.partitions, for_memory))
 
 
-def split(places: np.ndarray, *columns: np.ndarray) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
+def rows_by_part(keys: np.ndarray, corpus: Corpus) -> dict[str, np.ndarray]:
+    """The rows of each part, by its name: int64 positions in ``keys`` (uint64 [n])."""
+    dumps = corpus.dumps()
+    return {part_path(part, dumps): rows for part, (rows,) in split(part_of(keys), np.arange(len(keys)))}
+
+
+def messages(places: np.ndarray, *columns: np.ndarray) -> Iterator[Message]:
     """Rows of columns by their place (integers [n]), ascending, their order kept, in messages of bounded size."""
-    if not len(places):
-        return
-    order = np.argsort(places, kind="stable")
-    distinct, starts = np.unique(places[order], return_index=True)
-    for place, rows in zip(distinct.tolist(), np.split(order, starts[1:]), strict=True):
-        for start in range(0, len(rows), _ROWS_A_MESSAGE):
-            yield place, tuple(column[rows[start : start + _ROWS_A_MESSAGE]] for column in columns)
+    for place, rows in split(places, *columns):
+        for start in range(0, len(rows[0]), _ROWS_A_MESSAGE):
+            yield place, pack(*(column[start : start + _ROWS_A_MESSAGE] for column in rows))
 
 
-def join(messages: Iterable[tuple[np.ndarray, ...]], *kinds: type) -> tuple[np.ndarray, ...]:
+def join(packed: Iterable[bytes], *kinds: type) -> tuple[np.ndarray, ...]:
     """The columns of messages end to end; empty ones of these kinds where there is no message."""
-    columns = list(zip(*messages))
-    if not columns:
-        return tuple(np.empty(0, kind) for kind in kinds)
-    return tuple(np.concatenate(column) for column in columns)
+    empty: tuple[np.ndarray, ...] = tuple(np.empty(0, kind) for kind in kinds)
+    return tuple(np.concatenate(column) for column in zip(*[empty, *map(unpack, packed)], strict=True))
 
 
 class ReadPairs(beam.DoFn):
@@ -74,21 +63,21 @@ class ReadPairs(beam.DoFn):
     def __init__(self, corpus: Corpus):
         self._corpus = corpus
 
-    def process(self, path: str) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
+    def process(self, path: str) -> Iterator[Message]:
         with telling_errors():
-            for batch in read_part(self._corpus.path(path)):
-                orders = vector(batch["orders"]) if "orders" in batch.schema.names else np.ones(len(batch), np.uint8)
-                yield 0, (vector(batch["left"]), vector(batch["right"]), orders)
+            for batch in read_part(self._corpus.path(path), ["left", "right", "orders"]):
+                yield 0, pack(*(vector(batch[name]) for name in ("left", "right", "orders")))
 
 
 class PairedDocuments(beam.DoFn):
     """(partition, pairs) → (part group, (partition, keys)): the documents in these pairs."""
 
-    def __init__(self, groups: PartGroups):
+    def __init__(self, groups: Groups):
         self._groups = groups
 
-    def process(self, element: tuple[int, tuple[np.ndarray, ...]]) -> Iterator[tuple[int, Any]]:
-        partition, (left, right, *_) = element
+    def process(self, element: Message) -> Iterator[tuple[int, Any]]:
+        partition, packed = element
+        left, right, _ = unpack(packed)
         keys = np.union1d(left, right)
-        for group, (some,) in split(self._groups.of_keys(keys), keys):
-            yield group, (partition, some)
+        for group, message in messages(self._groups.of(keys), keys):
+            yield group, (partition, message)

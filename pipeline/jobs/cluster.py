@@ -26,11 +26,13 @@ from dedup.tallies import Documents
 from pipeline import dedup_figures, manifests, progress
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
-from pipeline.corpus import Corpus
+from pipeline.corpus import Corpus, part_number
 from pipeline.job import Job, Task, telling_errors
 from pipeline.jobs import join_rounds, score
 from pipeline.manifests import Outcome
-from pipeline.pairs import PairedDocuments, PartGroups, ReadPairs, join, split
+from pipeline.matching.groups import Groups
+from pipeline.matching.messages import unpack
+from pipeline.pairs import Message, PairedDocuments, ReadPairs, join, messages, pair_files, part_groups, rows_by_part
 from pipeline.parts import read_whole, write_part
 
 SCHEMA = pa.schema(
@@ -48,8 +50,9 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
 def plan(corpus: Corpus) -> list[Task]:
     """One task a part and one for the rates; each depends on all pairs."""
     stages = ["signatures", "candidates", *(["scores"] if score.asked_for(corpus.config) else [])]
-    files = [file.sha256 for stage in stages for r in corpus.receipts(stage) for file in r.outcome.files]
-    everything = {"inputs": manifests.fingerprint(files)}
+    files = [file for stage in stages for receipt in corpus.receipts(stage) for file in receipt.outcome.files]
+    read = [file.sha256 for file in files if not file.path.startswith("refusals/")]
+    everything = {"inputs": manifests.fingerprint(read)}
     parts = [receipt.task for receipt in corpus.receipts("signatures")]
     return [*(Task(part, everything) for part in parts), Task(RATES, everything)]
 
@@ -57,14 +60,14 @@ def plan(corpus: Corpus) -> list[Task]:
 def expand(pipeline: beam.Pipeline, tasks: list[Task], settings: dict[str, Any], corpus: Corpus) -> beam.PCollection:
     """The picture above."""
     parts = [receipt.task for receipt in corpus.receipts("signatures")]
-    groups = PartGroups(parts, corpus.dumps())
+    groups = part_groups(corpus)
     method, rounds = join_rounds.method(corpus), join_rounds.last_round(corpus)
     policy = Policy(settings["keep"], settings["max_chain"], settings["min_cluster_size"])
     dumps = np.unique([corpus.dumps().index(dedup_figures.dump_name(part)) for part in parts])
 
     pairs = (
         pipeline
-        | "Pair files" >> beam.Create([f"candidates/{part}.parquet" for part in parts])
+        | "Pair files" >> beam.Create(pair_files(corpus))
         | "Spread" >> beam.Reshuffle()
         | "Pairs" >> beam.ParDo(ReadPairs(corpus))
     )
@@ -76,7 +79,7 @@ def expand(pipeline: beam.Pipeline, tasks: list[Task], settings: dict[str, Any],
             pairs
             | "Documents in pairs" >> beam.ParDo(PairedDocuments(groups))
             | "Of a part" >> beam.GroupByKey()
-            | "Attributes" >> beam.ParDo(_Attributes(groups, policy, corpus))
+            | "Attributes" >> beam.ParDo(_Attributes(policy, corpus))
         )
     judged = (
         {"pairs": pairs, "documents": attributes}
@@ -85,11 +88,12 @@ def expand(pipeline: beam.Pipeline, tasks: list[Task], settings: dict[str, Any],
         >> beam.ParDo(_Judge(groups, policy, dumps, settings["both_orders"])).with_outputs("tally", main="rows")
     )
 
-    part_tasks = [(groups.of_part(task.name), task.name) for task in tasks if task.name != RATES]
+    of_group = [groups.of_part(part_number(task.name, corpus.dumps())) for task in tasks if task.name != RATES]
+    part_tasks = list(zip(of_group, [task.name for task in tasks if task.name != RATES], strict=True))
     files = (
         {"decisions": judged.rows, "parts": pipeline | "Parts" >> beam.Create(part_tasks)}
         | "By part" >> beam.CoGroupByKey()
-        | "Write" >> beam.ParDo(_Write(groups, corpus))
+        | "Write" >> beam.ParDo(_Write(corpus))
     )
     components = method._asdict() | {"method": "rounds" if method.rounds else "one worker"}
     components["rounds"] = rounds if method.rounds else 0
@@ -105,21 +109,20 @@ def expand(pipeline: beam.Pipeline, tasks: list[Task], settings: dict[str, Any],
 class _Attributes(beam.DoFn):
     """The documents of a part group, from several partitions → (partition, (keys, scores, outside))."""
 
-    def __init__(self, groups: PartGroups, policy: Policy, corpus: Corpus):
-        self._groups, self._policy, self._corpus = groups, policy, corpus
+    def __init__(self, policy: Policy, corpus: Corpus):
+        self._policy, self._corpus = policy, corpus
 
-    def process(self, element: tuple[int, Iterable[tuple[int, np.ndarray]]]) -> Iterator[tuple[int, Any]]:
-        _, messages = element
-        columns = [(np.full(len(keys), partition), keys) for partition, keys in messages]
-        partitions, keys = join(columns, np.int64, np.uint64)
-        for part, rows in self._groups.by_part(keys).items():
+    def process(self, element: tuple[int, Iterable[tuple[int, bytes]]]) -> Iterator[Message]:
+        found = [(partition, unpack(packed)[0]) for partition, packed in element[1]]
+        partitions = np.repeat([partition for partition, _ in found], [len(some) for _, some in found])
+        keys = np.concatenate([some for _, some in found])
+        for part, rows in rows_by_part(keys, self._corpus).items():
             distinct, again = np.unique(keys[rows], return_inverse=True)
             with telling_errors():
                 scores = _scores(part, distinct, self._policy.keep, self._corpus)
                 outside = np.isin(distinct, _outside(part, self._corpus))
-            for partition, (some,) in split(partitions[rows], again):
-                some = np.unique(some)
-                yield partition, (distinct[some], scores[some], outside[some])
+            wanted = np.unique(np.stack((partitions[rows], again)), axis=1)  # once a partition
+            yield from messages(wanted[0], distinct[wanted[1]], scores[wanted[1]], outside[wanted[1]])
 
 
 def _scores(part: str, keys: np.ndarray, keep: str, corpus: Corpus) -> np.ndarray:
@@ -141,33 +144,33 @@ def _outside(part: str, corpus: Corpus) -> np.ndarray:
 class _Judge(beam.DoFn):
     """Whole components → (part group, decisions), and the tally of the partition."""
 
-    def __init__(self, groups: PartGroups, policy: Policy, dumps: np.ndarray, both_orders: bool):
+    def __init__(self, groups: Groups, policy: Policy, dumps: np.ndarray, both_orders: bool):
         self._groups, self._policy, self._dumps, self._both_orders = groups, policy, dumps, both_orders
 
     def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[Any]:
         _, columns = element
         documents = None
         if attributes := list(columns["documents"]):
-            keys, scores, outside = join(attributes)
+            keys, scores, outside = join(attributes, np.uint64, np.float64, bool)
             order = np.argsort(keys, kind="stable")
             scored = scores[order] if self._policy.keep in SCORED else None
             documents = Documents(keys[order], scored, outside[order])
         left, right, orders = join(columns["pairs"], np.uint64, np.uint64, np.uint8)
         keys, found, tally = tallies.judge(left, right, orders, self._policy, self._dumps, documents, self._both_orders)
-        yield from split(self._groups.of_keys(keys), keys, *found)
+        yield from messages(self._groups.of(keys), keys, *found)
         yield beam.pvalue.TaggedOutput("tally", (RATES, tally))
 
 
 class _Write(beam.DoFn):
     """All decisions of a part group → the files of its parts, with the documents that stand in no pair."""
 
-    def __init__(self, groups: PartGroups, corpus: Corpus):
-        self._groups, self._corpus = groups, corpus
+    def __init__(self, corpus: Corpus):
+        self._corpus = corpus
 
     def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, Outcome]]:
         _, columns = element
         decisions = join(columns["decisions"], *_COLUMNS)
-        of_part = self._groups.by_part(decisions[0])
+        of_part = rows_by_part(decisions[0], self._corpus)
         for part in columns["parts"]:
             rows = of_part.get(part, np.empty(0, np.int64))
             with telling_errors():

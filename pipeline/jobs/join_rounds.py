@@ -24,7 +24,8 @@ from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.job import Job, Task, telling_errors
 from pipeline.manifests import Outcome
-from pipeline.pairs import join, split
+from pipeline.matching.messages import unpack
+from pipeline.pairs import Message, join, messages, pair_files
 from pipeline.parts import read_part, read_whole, write_part
 
 FOLDER = "components"
@@ -118,10 +119,8 @@ def expand(
 ) -> beam.PCollection:
     """The picture above."""
     partitions = corpus.config.dedup.partitions
-    if number == 1:
-        sources = [f"candidates/{receipt.task}.parquet" for receipt in corpus.receipts("candidates")]
-    else:
-        sources = [file_of(number - 1, partition) for partition in range(partitions)]
+    before = [file_of(number - 1, partition) for partition in range(partitions)]
+    sources = before if number > 1 else pair_files(corpus)
     edges = (
         pipeline
         | "Edge files" >> beam.Create(sources)
@@ -145,11 +144,11 @@ class _BothWays(beam.DoFn):
     def __init__(self, partitions: int, corpus: Corpus):
         self._partitions, self._corpus = partitions, corpus
 
-    def process(self, path: str) -> Iterator[tuple[int, Any]]:
+    def process(self, path: str) -> Iterator[Message]:
         with telling_errors():
             for batch in read_part(self._corpus.path(path), ["left", "right"]):
                 nodes, neighbours = star_rounds.both_ways(vector(batch["left"]), vector(batch["right"]))
-                yield from split(star_rounds.partition_of_nodes(nodes, self._partitions), nodes, neighbours)
+                yield from messages(star_rounds.partition_of_nodes(nodes, self._partitions), nodes, neighbours)
 
 
 class _LargeStar(beam.DoFn):
@@ -158,9 +157,9 @@ class _LargeStar(beam.DoFn):
     def __init__(self, partitions: int):
         self._partitions = partitions
 
-    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[tuple[int, Any]]:
-        ends, centres, moved = star_rounds.large_star(*join(element[1]))
-        yield from split(star_rounds.partition_of_nodes(ends, self._partitions), ends, centres, moved)
+    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[Message]:
+        ends, centres, moved = star_rounds.large_star(*join(element[1], np.uint64, np.uint64))
+        yield from messages(star_rounds.partition_of_nodes(ends, self._partitions), ends, centres, moved)
 
 
 class _SmallStar(beam.DoFn):
@@ -203,20 +202,20 @@ class _ByLeft(beam.DoFn):
     def __init__(self, partitions: int):
         self._partitions = partitions
 
-    def process(self, element: tuple[int, tuple[np.ndarray, ...]]) -> Iterator[tuple[int, Any]]:
-        _, columns = element
-        yield from split(star_rounds.partition_of_nodes(columns[0], self._partitions), *columns)
+    def process(self, element: Message) -> Iterator[Message]:
+        columns = unpack(element[1])
+        yield from messages(star_rounds.partition_of_nodes(columns[0], self._partitions), *columns)
 
 
 class _ByComponent(beam.DoFn):
     def __init__(self, number: int, corpus: Corpus):
         self._number, self._corpus = number, corpus
 
-    def process(self, element: tuple[int, Iterable[tuple[np.ndarray, ...]]]) -> Iterator[tuple[int, Any]]:
-        partition, messages = element
+    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[Message]:
+        partition, packed = element
         with telling_errors():
             edges = read_whole(self._corpus.path(file_of(self._number, partition)))
         centres, ends = vector(edges["left"]), vector(edges["right"])
-        for columns in messages:
+        for columns in map(unpack, packed):
             roots = star_rounds.roots_of(columns[0], ends, centres)
-            yield from split(star_rounds.partition_of_nodes(roots, self._corpus.config.dedup.partitions), *columns)
+            yield from messages(star_rounds.partition_of_nodes(roots, self._corpus.config.dedup.partitions), *columns)

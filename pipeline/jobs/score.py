@@ -17,12 +17,12 @@ import pyarrow as pa
 from pipeline import manifests, progress, storage
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig, Quality
-from pipeline.corpus import Corpus
+from pipeline.corpus import Corpus, part_number
 from pipeline.job import Job, Task, telling_errors
 from pipeline.jobs.annotate import quality_model
 from pipeline.join import matching_rows
 from pipeline.manifests import Outcome
-from pipeline.pairs import PairedDocuments, PartGroups, ReadPairs
+from pipeline.pairs import PairedDocuments, ReadPairs, join, pair_files, part_groups, rows_by_part
 from pipeline.parts import read_part, text_bytes, write_part
 
 SCHEMA = pa.schema([("key", pa.uint64()), ("score", pa.float32())])
@@ -54,33 +54,33 @@ def plan(corpus: Corpus) -> list[Task]:
 
 def expand(pipeline: beam.Pipeline, tasks: list[Task], settings: dict[str, Any], corpus: Corpus) -> beam.PCollection:
     """The picture above."""
-    parts = [receipt.task for receipt in corpus.receipts("candidates")]
-    groups = PartGroups(parts, corpus.dumps())
+    groups = part_groups(corpus)
     documents = (
         pipeline
-        | "Pair files" >> beam.Create([f"candidates/{part}.parquet" for part in parts])
+        | "Pair files" >> beam.Create(pair_files(corpus))
         | "Spread" >> beam.Reshuffle()
         | "Pairs" >> beam.ParDo(ReadPairs(corpus))
         | "Documents in pairs" >> beam.ParDo(PairedDocuments(groups))
     )
-    left = [(groups.of_part(task.name), task) for task in tasks]
+    left = [(groups.of_part(part_number(task.name, corpus.dumps())), task) for task in tasks]
     return (
         {"documents": documents, "tasks": pipeline | "Tasks" >> beam.Create(left)}
         | "Of a part" >> beam.CoGroupByKey()
-        | "Score" >> beam.ParDo(_Score(groups, settings, corpus))
+        | "Score" >> beam.ParDo(_Score(settings, corpus))
     )
 
 
 class _Score(beam.DoFn):
     """The documents of a part group that stand in pairs → the files of its parts."""
 
-    def __init__(self, groups: PartGroups, settings: dict[str, Any], corpus: Corpus):
-        self._groups, self._settings, self._corpus = groups, settings, corpus
+    def __init__(self, settings: dict[str, Any], corpus: Corpus):
+        self._settings, self._corpus = settings, corpus
 
     def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, Outcome]]:
         _, columns = element
-        keys = np.unique(np.concatenate([np.empty(0, np.uint64), *(keys for _, keys in columns["documents"])]))
-        of_part = self._groups.by_part(keys)
+        [keys] = join((packed for _, packed in columns["documents"]), np.uint64)
+        keys = np.unique(keys)
+        of_part = rows_by_part(keys, self._corpus)
         for task in columns["tasks"]:
             with telling_errors():
                 yield task.name, self._write(task, keys[of_part.get(task.name, slice(0))])
