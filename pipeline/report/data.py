@@ -6,8 +6,11 @@ The result depends on the folder's content alone, so the same run gives the same
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from dedup.rates import REFERENCE_TABLE
 from pipeline import storage
@@ -25,8 +28,9 @@ def assemble(output: str) -> dict[str, Any]:
         A JSON value: ``summary`` (one number or None each), ``steps`` (documents and bytes left after each step),
         ``stages`` (what each stage took, or why there is nothing), ``reference`` (published figures to compare with),
         ``training`` (curves of training runs found in the folder), ``texts_missing`` (why texts of copies could not
-        be compared; empty when all could) and one object for each stage that has run, holding its counts and details
-        by the names of its manifest; ``ingest`` to ``tokenize`` are None for those that have not.
+        be compared; empty when all could), ``dedup_settings`` (as the config has them) and one object for each stage
+        that has run, holding its counts and details by the names of its manifest; ``ingest`` to ``tokenize`` are None
+        for those that have not.
     """
     runs = schema.read_stages(output)
     report: dict[str, Any] = {
@@ -40,6 +44,7 @@ def assemble(output: str) -> dict[str, Any]:
         "stages": [_stage(run) for run in runs.values() if not (run.kind.optional and run.problem == schema.NOT_RUN)],
         "training": read_runs(output),
     }
+    report["dedup_settings"] = _dedup_settings(output)
     report["steps"] = _steps(runs)
     report["summary"] = _summary(runs, report["stages"])
     for name, run in runs.items():
@@ -53,6 +58,15 @@ def _name(output: str) -> str:
     with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         return str(storage.read_json(storage.join(output, "corpus.json"))["name"])
     return Path(output).resolve().name if storage.is_local(output) else output.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _dedup_settings(output: str) -> dict[str, Any]:
+    """The section ``dedup`` of the config that was last run on the folder; empty where there is none."""
+    try:
+        settings = yaml.safe_load(storage.read_text(storage.join(output, "corpus.yaml")))["dedup"]
+        return schema.clean(json.loads(json.dumps(dict(settings))))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+        return {}
 
 
 def _stage(run: StageRun) -> dict[str, Any]:

@@ -46,7 +46,17 @@ def write_dedup_report(output: str) -> str:
 
 def as_json(report: Mapping[str, Any]) -> dict[str, Any]:
     """What of the whole report is about deduplication, under the same names."""
-    about = ("name", "created", "version", "reference", "match", "cluster", "paragraphs", "texts_missing")
+    about = (
+        "name",
+        "created",
+        "version",
+        "reference",
+        "match",
+        "cluster",
+        "paragraphs",
+        "dedup_settings",
+        "texts_missing",
+    )
     return {name: report[name] for name in about}
 
 

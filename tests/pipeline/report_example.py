@@ -45,6 +45,8 @@ def write_example(output: Path, dumps: int = 6, documents: int = 9_537, hostile:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(manifest, indent=1))
     write_texts(output, dumps, hostile, seed)
+    settings = {"ngram": 5, "bands": 14, "rows": 8, "keep": "earliest", "threshold": None, "against": PAYLOADS[:2]}
+    (output / "corpus.yaml").write_text(json.dumps({"dedup": settings if hostile else settings | {"against": []}}))
     return output
 
 

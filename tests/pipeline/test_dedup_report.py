@@ -263,7 +263,7 @@ def test_before_deduplication_it_says_what_to_run(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "dedup-report").exists()
 
 
-def test_tokens_removed_are_estimated_from_the_shards_and_said_to_be(tmp_path: Path) -> None:
+def test_settings_and_estimated_tokens_stand_there_where_they_are_known(tmp_path: Path) -> None:
     output = write_example(tmp_path)
     write_dedup_report(str(output))
     found = json.loads((output / "dedup-report" / "dedup.json").read_text())["cluster"]["removed"]
@@ -271,7 +271,10 @@ def test_tokens_removed_are_estimated_from_the_shards_and_said_to_be(tmp_path: P
     per_token = sum(row["bytes"] for row in languages) / sum(row["tokens"] for row in languages)
     assert found["tokens_estimated"] == round(found["bytes"] / per_token)
     assert "≈" in page(output) and "estimated: bytes removed by the bytes a token" in page(output)
+    settings = {row["key"]: row["value"] for row in Tables(page(output)).rows("Settings")}
+    assert settings == {"ngram": "5", "bands": "14", "rows": "8", "keep": "earliest"}
     (output / "runs" / "manifest.json").unlink()
+    (output / "corpus.yaml").write_text("[")
     write_dedup_report(str(output))
     assert "Tokens removed" not in page(output) and "Words removed" in page(output)
 

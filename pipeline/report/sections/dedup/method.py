@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.report import formats
 from pipeline.report.markup import Card, Column
 from pipeline.report.sections.shared import Report
 
 
 def cards(report: Report) -> list[Card]:
-    """One table."""
-    rows = [{"what": what, "how": how} for what, how in _facts(report) if how]
+    """What was done, and the settings it follows from."""
+    settings = [{"key": key, "value": _shown(value)} for key, value in report["dedup_settings"].items()]
     return [
         Card(
             "How copies were decided",
             "The choices behind the numbers above.",
             None,
             [Column("what", "what"), Column("how", "how")],
-            rows,
-        )
+            [{"what": what, "how": how} for what, how in _facts(report) if how],
+        ),
+        Card(
+            "Settings",
+            "The section dedup of the corpus file that was last run on this folder; what is off or empty is left out.",
+            None,
+            [Column("key", "key", "code"), Column("value", "value", "code")],
+            [row for row in settings if row["value"]],
+        ),
     ]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None or value is False else "true" if value is True else str(value)
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
@@ -44,10 +59,9 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         facts.append(("components", ", ".join(word for word in words if word)))
         facts.append(("why so", components["reason"]))
         if chains["max_chain"] is not None:
-            spared = formats.count(chains["documents_spared"])
-            facts.append(
-                ("chains", f"at most {chains['max_chain']} pairs to the kept copy; {spared} documents stay for it")
-            )
+            most, spared = chains["max_chain"], chains["documents_spared"]
+            kept = f"; it keeps {formats.count(spared)} more" if spared is not None else ""
+            facts.append(("chains", f"at most {most} {'pair' if most == 1 else 'pairs'} to the kept copy{kept}"))
         elif components["method"]:
             facts.append(("chains", "of any length: documents joined by a chain of pairs are one cluster"))
         if cluster["removed"]["tokens_estimated"] is not None:

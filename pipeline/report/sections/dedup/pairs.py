@@ -20,7 +20,7 @@ def cards(report: Report) -> list[Card]:
         Card(
             "Verification",
             "Candidates are pairs that share a band; those refused by a bucket's centre are tried against further ones "
-            "in the next pass.",
+            "in the next pass, where a pair may be met again.",
             None,
             [
                 Column("pass", "pass", "count"),
@@ -35,12 +35,12 @@ def cards(report: Report) -> list[Card]:
     for verdict, title, advice in (
         (
             "accepted",
-            "Accepted, just above the threshold",
+            "Accepted, nearest to the threshold",
             "If these are not copies, raise min_jaccard.",
         ),
         (
             "rejected",
-            "Rejected, just below the threshold",
+            "Rejected, nearest to the threshold",
             "If these are copies after all, lower min_jaccard.",
         ),
     ):
