@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,39 @@ CJK_BLOCKS = {
 }
 
 
+def look(
+    tokenizer: Tokenizer,
+    texts: pa.Array | pa.ChunkedArray,
+    groups: Mapping[str, pa.Array | pa.ChunkedArray],
+    longest: int = 20,
+) -> dict[str, Any]:
+    """Everything there is to see of a tokenizer on some text.
+
+    Args:
+        tokenizer: to look into.
+        texts: ``string`` or ``large_string`` [documents].
+        groups: by name, such as ``"language"`` and ``"domain"``, what each document belongs to.
+        longest: tokens to list.
+
+    Returns:
+        ``hash``, ``vocabulary`` (regular tokens), ``model_vocabulary``, ``all`` (one row as ``compression`` gives it),
+        ``by`` (its rows for each of ``groups``), ``longest``, ``unused`` (number of regular tokens that do not occur in
+        the text) and ``cjk``, see the functions of these names.
+    """
+    encoder = Encoder(tokenizer)
+    sizes, tokens = _sizes(encoder, texts)
+    return {
+        "hash": tokenizer.hash,
+        "vocabulary": tokenizer.merges.vocabulary_size,
+        "model_vocabulary": tokenizer.model_vocabulary,
+        "all": _row("all", sizes, np.ones(len(sizes["bytes"]), bool)),
+        "by": {name: _by_group(sizes, of) for name, of in groups.items()},
+        "longest": longest_tokens(tokenizer, longest),
+        "unused": len(unused_tokens(tokenizer, tokens)),
+        "cjk": cjk_coverage(tokenizer, texts),
+    }
+
+
 def compression(
     encoder: Encoder, texts: pa.Array | pa.ChunkedArray, groups: pa.Array | pa.ChunkedArray
 ) -> list[dict[str, Any]]:
@@ -34,10 +68,15 @@ def compression(
         groups: the language (or domain, or source) of each document; null counts as ``"unknown"``.
 
     Returns:
-        One row a group, most bytes first: ``language``, ``documents``, ``bytes``, ``tokens``, ``words``,
+        One row a group, most bytes first: ``group``, ``documents``, ``bytes``, ``tokens``, ``words``,
         ``bytes_per_token`` and ``fertility`` (tokens a word; a word is a run of letters and numbers, or one character
         of a script written without spaces).
     """
+    return _by_group(_sizes(encoder, texts)[0], groups)
+
+
+def _sizes(encoder: Encoder, texts: pa.Array | pa.ChunkedArray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Bytes, tokens and words of each document, int64 each; and all tokens."""
     encoded = encoder.encode(texts)
     data, offsets = text_buffers(texts)
     sizes = {
@@ -45,24 +84,27 @@ def compression(
         "tokens": np.diff(encoded.offsets),
         "words": count_words(data, offsets, code_points().flags),
     }
+    return sizes, encoded.tokens
+
+
+def _by_group(sizes: Mapping[str, np.ndarray], groups: pa.Array | pa.ChunkedArray) -> list[dict[str, Any]]:
     if isinstance(groups, pa.ChunkedArray):
-        groups = groups.combine_chunks() if groups.num_chunks != 1 else groups.chunk(0)
+        groups = pa.concat_arrays(groups.chunks) if groups.num_chunks else pa.array([], pa.string())
     names = groups.cast(pa.string()).fill_null("unknown").dictionary_encode()
     index = names.indices.to_numpy(zero_copy_only=False)
-    rows = []
-    for i, name in enumerate(names.dictionary.to_pylist()):
-        inside = index == i
-        amounts = {key: int(values[inside].sum()) for key, values in sizes.items()}
-        rows.append(
-            {
-                "language": name,
-                "documents": int(np.count_nonzero(inside)),
-                **amounts,
-                "bytes_per_token": amounts["bytes"] / max(amounts["tokens"], 1),
-                "fertility": amounts["tokens"] / max(amounts["words"], 1),
-            }
-        )
-    return sorted(rows, key=lambda row: (-row["bytes"], row["language"]))
+    rows = [_row(name, sizes, index == i) for i, name in enumerate(names.dictionary.to_pylist())]
+    return sorted(rows, key=lambda row: (-row["bytes"], row["group"]))
+
+
+def _row(name: str, sizes: Mapping[str, np.ndarray], inside: np.ndarray) -> dict[str, Any]:
+    amounts = {key: int(values[inside].sum()) for key, values in sizes.items()}
+    return {
+        "group": name,
+        "documents": int(np.count_nonzero(inside)),
+        **amounts,
+        "bytes_per_token": amounts["bytes"] / max(amounts["tokens"], 1),
+        "fertility": amounts["tokens"] / max(amounts["words"], 1),
+    }
 
 
 def longest_tokens(tokenizer: Tokenizer, count: int = 20) -> list[dict[str, Any]]:

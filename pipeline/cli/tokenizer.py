@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli import tokenizer_looks
 from pipeline.cli.corpus import Config, DryRun, Options, Runner, Workers, run_jobs
 from pipeline.cli.failures import as_one_line, there
+from pipeline.cli.tokenizer_looks import TokenizerPath, load
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    import pyarrow as pa
-
-    from tokenizer.formats import Tokenizer
 
 app = typer.Typer(no_args_is_help=True, help="Train a tokenizer, look into it, compare it with others.")
-TokenizerPath = Annotated[
-    Path, typer.Argument(metavar="TOKENIZER", help="A tokenizer.json or the folder it lies in.", show_default=False)
-]
 
 
 @app.command()
@@ -159,7 +155,7 @@ def merge(
     from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS
 
     files = [file for path in counts for file in _count_files(path)]
-    base = _load(extend) if extend is not None else None
+    base = load(extend) if extend is not None else None
     forbidden = forbid + (read_forbidden(there(forbid_file).read_text()) if forbid_file is not None else [])
     with as_one_line(), tempfile.TemporaryDirectory(prefix="gristmill-merge-") as folder:
         scheme = pretokenizers.pretokenizer(pretokenizer if regex is None else {"regex": regex})
@@ -227,7 +223,7 @@ def encode(
     from tokenizer.encoder import Encoder
     from tokenizer.special_matching import encode_matching
 
-    loaded = _load(tokenizer)
+    loaded = load(tokenizer)
     content = sys.stdin.read() if text == "-" else text
     encoder, column = Encoder(loaded), pa.array([content], pa.large_string())
     ids = (encode_matching(encoder, column) if special else encoder.encode(column)).tokens.tolist()
@@ -256,7 +252,7 @@ def decode(
     from tokenizer.encoder import Encoder
 
     try:
-        typer.echo(Encoder(_load(tokenizer)).decode(np.array(ids, np.uint32)).decode("utf-8", "replace"))
+        typer.echo(Encoder(load(tokenizer)).decode(np.array(ids, np.uint32)).decode("utf-8", "replace"))
     except (ValueError, OverflowError) as error:
         raise ConfigError(str(error)) from error
 
@@ -279,7 +275,7 @@ def export(
 
     if form not in _FORMATS:
         raise ConfigError(f"--format: `{form}` is unknown; there are {', '.join(_FORMATS)}")
-    loaded = _load(tokenizer)
+    loaded = load(tokenizer)
     with as_one_line():
         if form == "huggingface":
             formats.save(loaded, out)
@@ -321,85 +317,4 @@ def import_(
     typer.echo(f"{out}: {made.merges.vocabulary_size:,} regular tokens, {len(made.special_tokens)} special ones")
 
 
-Texts = Annotated[
-    list[str], typer.Option("--text", help="JSONL or Parquet files or globs; a corpus's filtered/ parts, for example.")
-]
-
-
-@app.command()
-def inspect(
-    tokenizer: TokenizerPath,
-    text: Texts,
-    longest: Annotated[int, typer.Option(help="How many of the longest tokens to list.", min=0)] = 10,
-) -> None:
-    """Show what a tokenizer does to text: bytes a token and tokens a word by language, its longest and unused tokens.
-
-    gristmill tokenizer inspect out/corpus/tokenizer --text 'out/corpus/filtered/*/*.parquet'
-    """
-    import numpy as np
-    from rich.console import Console
-    from rich.table import Table
-
-    from tokenizer.encoder import Encoder
-    from tokenizer.inspection import compression, longest_tokens, unused_tokens
-
-    loaded = _load(tokenizer)
-    encoder = Encoder(loaded)
-    texts, groups = _grouped(text)
-    table = Table("language", "documents", "bytes", "tokens", "bytes a token", "tokens a word")
-    for row in compression(encoder, texts, groups):
-        counts = [f"{row[name]:,}" for name in ("documents", "bytes", "tokens")]
-        table.add_row(row["language"], *counts, f"{row['bytes_per_token']:.2f}", f"{row['fertility']:.2f}")
-    console = Console(highlight=False)
-    console.print(table)
-    seen = np.unique(encoder.encode(texts).tokens)
-    unused = unused_tokens(loaded, seen)
-    console.print(f"{len(unused):,} of {loaded.merges.vocabulary_size:,} regular tokens do not occur in this text")
-    for token in longest_tokens(loaded, longest):
-        console.print(f"{token['id']:>8}  {token['bytes']:>4} bytes  {token['text']!r}", markup=False)
-
-
-@app.command()
-def compare(
-    tokenizers: Annotated[
-        list[Path], typer.Argument(metavar="TOKENIZER...", help="Two or more tokenizers.", show_default=False)
-    ],
-    text: Texts,
-) -> None:
-    """Compare tokenizers on the same text: bytes a token by language, more is better.
-
-    gristmill tokenizer compare out/a/tokenizer out/b/tokenizer --text 'held-out/*.jsonl'
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    from tokenizer.encoder import Encoder
-    from tokenizer.inspection import compression
-
-    texts, groups = _grouped(text)
-    found = [{row["language"]: row for row in compression(Encoder(_load(path)), texts, groups)} for path in tokenizers]
-    table = Table("language", "documents", "bytes", *(str(path) for path in tokenizers))
-    for language, row in found[0].items():
-        rates = [f"{each[language]['bytes_per_token']:.3f}" for each in found]
-        table.add_row(language, f"{row['documents']:,}", f"{row['bytes']:,}", *rates)
-    Console(highlight=False).print(table)
-
-
-def _grouped(paths: list[str]) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """The texts of some files, and the language of each as the files say it, else the file's name."""
-    import pyarrow as pa
-
-    from pipeline.cli.documents import batches_of
-
-    texts, groups = [], []
-    for name, batch in batches_of(paths):
-        texts.append(batch["text"])
-        groups.append(batch["language"].fill_null(name))
-    return pa.chunked_array(texts, pa.large_string()), pa.chunked_array(groups, pa.string())
-
-
-def _load(path: Path) -> Tokenizer:
-    from tokenizer import formats
-
-    with as_one_line():
-        return formats.load(there(path))
+tokenizer_looks.add_to(app)

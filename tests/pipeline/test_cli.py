@@ -487,3 +487,17 @@ def test_shards_leave_for_megatron_and_are_planned(made, tmp_path):
     assert {json.loads(plan)["tokens"] for plan in plans} == {index["splits"]["train"]["tokens"]}
     assert "cropped: share of tokens lost" in gristmill("shards", "packing", shards, "--context", 64).out
     assert "split 'dev' is unknown" in gristmill("shards", "packing", shards, "--context", 64, "--split", "dev").err
+
+
+def test_looks_as_page_and_as_json(made, tmp_path):
+    tokenizer, text = made.output / "tokenizer", str(made.output / "filtered" / "*" / "*.parquet")
+    page = tmp_path / "new" / "look.html"
+    look = json.loads(gristmill("tokenizer", "inspect", tokenizer, "--text", text, "--html", page, "--json").out)
+    assert look["all"]["documents"] == sum(row["documents"] for row in look["by"]["language"])
+    assert look["all"]["bytes"] == sum(row["bytes"] for row in look["by"]["domain"])
+    html = page.read_text()
+    for row in look["by"]["language"]:
+        assert f'data-value="{row["tokens"]}"' in html
+    found = gristmill("tokenizer", "compare", tokenizer, tokenizer / "tokenizer.json", "--text", text, "--html", page)
+    assert str(page) in found.err and "all" in found.out
+    assert "2 tokenizers" in page.read_text()

@@ -16,7 +16,7 @@ from tokenizer.merges import train
 def test_compression_by_language(trained):
     texts = ["The quick brown fox.", "今天天气 ok", "It's 12 o'clock", None]
     rows = compression(Encoder(trained), pa.array(texts), pa.array(["en", "zh", "en", None]))
-    assert [row["language"] for row in rows] == ["en", "zh", "unknown"]
+    assert [row["group"] for row in rows] == ["en", "zh", "unknown"]
     english = rows[0]
     assert english["documents"] == 2 and english["bytes"] == len(texts[0]) + len(texts[2])
     assert english["words"] == len(re.findall(r"\w+", f"{texts[0]} {texts[2]}"))

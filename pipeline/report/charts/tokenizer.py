@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +10,12 @@ from pipeline.report import formats
 from pipeline.report.charts.drawing import (
     KEPT,
     MOST_BARS,
+    SERIES,
     Figure,
     axis,
     bars,
     horizontal,
+    label,
 )
 
 
@@ -30,3 +33,21 @@ def compression(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
     return horizontal(
         [drawn], [row["language"] for row in shown], axis(showticklabels=False, showgrid=False), texts=True
     )
+
+
+def comparison(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure | None:
+    """Bytes of text a token stands for, by group, a bar for each tokenizer; the first one gives the groups."""
+    names = list(rows)
+    groups = [row["group"] for row in rows[names[0]]]
+    if not groups:
+        return None
+    traces = []
+    for name, colour in zip(names, itertools.cycle(SERIES)):
+        found = {row["group"]: row for row in rows[name]}
+        values = [found[group]["bytes_per_token"] if group in found else None for group in groups]
+        texts = [formats.number(value) if value is not None else "" for value in values]
+        hovers = [f"{label(name)}<br>{text} bytes a token" for text in texts]
+        traces.append(bars(values, label(name), colour if len(names) > 1 else KEPT, hovers, texts))
+    several = len(names) > 1
+    blank = axis(showticklabels=False, showgrid=False)
+    return horizontal(traces, groups, blank, legend=several, texts=True, row=max(30, 22 * len(names)))
