@@ -59,6 +59,7 @@ class Tables(HTMLParser):
 
 def deduplicated(output: Path, parts: list[Part], **dedup: Any) -> Path:
     corpus = planted.corpus_of(output, dedup=dedup)
+    corpus.claim()
     planted.plant(corpus, parts)
     planted.run(corpus, *stages.jobs("dedup", corpus.config))
     return output
@@ -234,6 +235,19 @@ def test_one_dump_has_a_curve_of_one_point_and_no_overlap(tmp_path: Path) -> Non
     assert "back to" not in Tables(page(output)).found["Removed against number of dumps"][0]
     assert "id=overlap" not in page(output)
     assert not (output / "dedup-report" / "curve_reversed.csv").exists()
+
+
+def test_what_other_corpora_and_the_chain_bound_decide_is_said(tmp_path: Path) -> None:
+    [first, *_] = copies()
+    other = deduplicated(tmp_path / "other", [first._replace(dump="elsewhere")])
+    output = deduplicated(tmp_path / "out", [first], against=[str(other)], max_chain=1)
+    write_dedup_report(str(output))
+    assert manifest(output, "clusters")["details"]["removed"]["outside"] == len(first.texts)
+    method = {row["what"]: row["how"] for row in Tables(page(output)).rows("How copies were decided")}
+    assert method[f"against {other}"] == f"{len(first.texts)} documents have a copy there"
+    assert method["chains"].startswith("at most 1 pair to the kept copy; it keeps")
+    assert "Known elsewhere" in page(output)
+    assert [row["removed"] for row in table(output, "curve")] == [str(len(first.texts))]
 
 
 def test_no_pairs_is_no_error(tmp_path: Path) -> None:
