@@ -31,8 +31,8 @@ import tokenizers
 from benchmarks.harness import SNAPSHOTS, finish, machine, row
 from filters.language import LanguageIdentifier
 from pipeline.sources.read import read_documents
-from tokenizer.class_splits import REPAIRS, deepseek_llm_mended
 from tokenizer.counts import count_pieces
+from tokenizer.deepseek_classes import REPAIRS, deepseek_llm_mended
 from tokenizer.encoder import Encoder
 from tokenizer.formats import Tokenizer
 from tokenizer.merges import train

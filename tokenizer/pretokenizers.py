@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tokenizer.class_splits import deepseek_coder, deepseek_llm, deepseek_llm_mended
+from tokenizer.deepseek_classes import deepseek_coder, deepseek_llm, deepseek_llm_mended
 from tokenizer.patterns import PUBLISHED, UserPattern
 from tokenizer.scanner_kernels import ScannerTables
 from tokenizer.spelling import normal_form
@@ -40,7 +40,7 @@ class Pretokenizer(Protocol):
         """The same pre-tokenizer as the ``pre_tokenizer`` object of a Hugging Face ``tokenizer.json``."""
 
 
-PRETOKENIZERS: dict[str, Any] = {
+PRETOKENIZERS: dict[str, Pretokenizer] = {
     preset.name: preset for preset in (deepseek_llm(), deepseek_llm_mended(), deepseek_coder(), *PUBLISHED)
 }
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naughty import NAUGHTY, ends_in_tokenizers, in_tokenizers, piece_ends_of, pieces_of
 
-from tokenizer.class_splits import REPAIRS, deepseek_llm_mended
+from tokenizer.deepseek_classes import REPAIRS, deepseek_llm_mended
 from tokenizer.patterns import DEEPSEEK_V3, GPT2, GPT4, UserPattern
 from tokenizer.pretokenizers import PRETOKENIZERS, from_tokenizers, pretokenizer
 from tokenizer.unicode_classes import NAMES, ask_tokenizers, unicode_class
