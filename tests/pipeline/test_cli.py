@@ -319,7 +319,7 @@ def test_dedup_report_writes_its_folder(made, tmp_path):
     assert gristmill("dedup", made.config).err.count("up to date") == 3  # the stage's own verb is as it was
     early = gristmill("dedup", "report", tmp_path)
     assert early.code == 1
-    assert "`gristmill run --until dedup` does all that this report needs" in early.errors[0]
+    assert "`gristmill run --until dedup` does all it needs" in early.errors[0]
 
 
 def test_shards_are_counted_shown_and_checked(made, tmp_path):
