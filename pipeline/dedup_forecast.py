@@ -33,9 +33,10 @@ from text.hashing import keyed_hash
 class Costs:
     """The constants of the model.
 
-    Measured on two cores of an Intel Xeon with Python 3.11 and Beam 2.77, 2026-11-22, by ``python -m benchmarks.dedup
-    --documents 100k 1M --json``; bytes and memory also at 50,000 and 200,000 documents with a tenth and with half of
-    them copies. A core-second is one thread of the local engine for a second while the others work too.
+    Measured on two cores of an Intel Xeon with Python 3.11 and Beam 2.77, 2026-11-22, on generated signatures
+    (``benchmarks.generated``): 50,000, 200,000 and 1M of them, half of them copies, and 200,000 of which a tenth are.
+    Times are processor time, at the speed at which ``sort`` is what it says. A core-second is one thread of the local
+    engine for a second while the others work too.
     """
 
     # Time
@@ -46,8 +47,8 @@ class Costs:
     cluster_document: float = 1.0e-6  # core-s: read the key, write the row
     cluster_pair: float = 0.8e-6  # core-s: unite, judge
 
-    # Candidate pairs for each document that is removed: one with the centre of all, one with that of its own dump
-    pairs_a_copy: float = 2.2
+    # Candidate pairs for each document that is removed: with the centre of all, with that of its own dump, …
+    pairs_a_copy: float = 1.1  # for each of these
 
     # Bytes through shuffles
     membership: float = 9.0  # B: a document in one bucket; ascending keys pack to next to nothing
@@ -132,14 +133,18 @@ def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int,
     if share is None:
         share = share_assumed(1 if dedup.scope == "per-dump" else workload.dumps)
     removed = n * share
-    pairs, memberships = removed * costs.pairs_a_copy, n * bands
+    centres = 1 if dedup.scope == "per-dump" else 3 if dedup.both_orders else 2
+    pairs, memberships = removed * centres * costs.pairs_a_copy, n * (bands + dedup.urls)
+    # What a document is judged by when pairs are verified: a digest, its shingles, of 6 bytes of text each, or nothing.
+    judged_by = {"estimate": 2 * values, "exact": 8 * workload.text_bytes / 6 / max(1, n), "off": 0}[dedup.verify]
+    read_again = 2 * share * workload.text_bytes if dedup.verify == "exact" else 0  # as left and as right ones
 
     match = n * costs.match_document * bands / 14 + pairs * costs.match_pair * values / 112
     cluster = n * costs.cluster_document + pairs * costs.cluster_pair
     start_up = costs.start_up * machine.slower
-    work = workload.unsigned_bytes * machine.sign_byte + machine.slower * (match + cluster)
+    work = (workload.unsigned_bytes + read_again) * machine.sign_byte + machine.slower * (match + cluster)
 
-    match_shuffle = memberships * costs.membership + pairs * (costs.match_pair_bytes + 2 * values * costs.digests)
+    match_shuffle = memberships * costs.membership + pairs * (costs.match_pair_bytes + judged_by * costs.digests)
     groups = max(workers, n // _MOST_IN_A_GROUP)
 
     def compared(groups: float) -> float:

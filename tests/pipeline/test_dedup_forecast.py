@@ -87,12 +87,26 @@ def test_more_of_anything_costs_more_and_workers_share_it(corpus):
 
 def test_more_partitions_need_less_memory_each(corpus):
     workload = dataclasses.replace(workload_of(corpus), documents=10**9)
-    config = corpus.config
-    finer = config.model_copy(
-        update={"dedup": config.dedup.model_copy(update={"partitions": 4096, "max_pairs_in_memory": 10**6})}
-    )
-    coarse, fine = (foretold(Corpus(each), workload, MACHINE, 2).worker_memory for each in (config, finer))
+    finer = with_dedup(corpus, partitions=4096, max_pairs_in_memory=10**6)
+    coarse, fine = (foretold(each, workload, MACHINE, 2).worker_memory for each in (corpus, finer))
     assert fine < coarse / 4
+
+
+def with_dedup(corpus, **settings):
+    dedup = corpus.config.dedup.model_copy(update=settings)
+    return Corpus(corpus.config.model_copy(update={"dedup": dedup}))
+
+
+def test_settings_that_ask_for_more_cost_more(corpus):
+    workload = workload_of(corpus)
+    plain = foretold(corpus, workload, MACHINE, 2)
+    for more in ({"verify": "exact"}, {"both_orders": True}, {"bands": 28}, {"rows": 16}):
+        found = foretold(with_dedup(corpus, **more), workload, MACHINE, 2)
+        assert found.shuffle_bytes > plain.shuffle_bytes and found.core_seconds > plain.core_seconds
+    assert foretold(with_dedup(corpus, urls=True), workload, MACHINE, 2).shuffle_bytes > plain.shuffle_bytes
+    assert foretold(with_dedup(corpus, verify="off"), workload, MACHINE, 2).shuffle_bytes < plain.shuffle_bytes
+    alone = foretold(with_dedup(corpus, scope="per-dump"), workload, MACHINE, 2)
+    assert alone.removed == round(0.222 * workload.documents) and alone.shuffle_bytes < plain.shuffle_bytes
 
 
 def test_the_share_of_copies_is_the_reference_table_s():
