@@ -1,8 +1,5 @@
 # mypy: allow-untyped-defs
-"""Representatives within a bounded number of pairs, and what is removed on the way through the dumps.
-
-Nodes are numbered in the order of preference: a document may be represented only by ones before it.
-"""
+"""Representatives within a bounded number of pairs, and what is removed on the way through the dumps."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ ABSENT = -2  # of a dump that does not take part
 
 @njit(nogil=True, cache=True)
 def by_later(nodes, earlier, later):
-    """Edges (integers [p], earlier < later) grouped by the later node: offsets int64 [nodes + 1], earlier nodes [p]."""
+    """Edges (integers [p]) grouped by their second node: offsets int64 [nodes + 1], the first nodes [p]."""
     offsets = np.zeros(nodes + 1, np.int64)
     for i in range(len(later)):
         offsets[later[i] + 1] += 1
@@ -34,7 +31,7 @@ def by_later(nodes, earlier, later):
 
 @njit(nogil=True, cache=True)
 def represent(offsets, earlier, outside, dumps, last, limit):
-    """The representative of every node: int64 [n], itself if it stays, OUTSIDE or ABSENT.
+    """The representative of every node among the nodes before it: int64 [n], itself if it stays, OUTSIDE or ABSENT.
 
     Args:
         offsets, earlier: of ``by_later``.
@@ -62,6 +59,52 @@ def represent(offsets, earlier, outside, dumps, last, limit):
                 best, nearest = representative[other], away
         representative[node] = best
         distance[node] = 0 if best == node else nearest
+    return representative
+
+
+@njit(nogil=True, cache=True)
+def cover(offsets, neighbours, order, outside, dumps, last, limit):
+    """The representative of every node where each one that stays takes all within ``limit`` pairs: int64 [n].
+
+    A node's distance to the nearest one that stays only falls, so that no edge is walked more than ``limit`` times.
+
+    Args:
+        offsets, neighbours: the edges at each node, from both ends.
+        order: int64 [n], nodes in the order of preference.
+        outside, dumps, last: as for ``represent``.
+    """
+    nodes = len(outside)
+    representative = np.full(nodes, ABSENT, np.int64)
+    distance = np.full(nodes, limit + 1, np.int32)
+    queue = np.empty(nodes, np.int64)
+    for turn in range(-1, nodes):  # first those outside, all at once; then one that stays after another
+        stop = 0
+        if turn < 0:
+            for node in range(nodes):
+                if outside[node] and dumps[node] <= last:
+                    distance[node], representative[node] = 1, OUTSIDE
+                    queue[stop] = node
+                    stop += 1
+        else:
+            node = order[turn]
+            if dumps[node] > last or distance[node] <= limit:
+                continue
+            distance[node], representative[node] = 0, node
+            queue[0] = node
+            stop = 1
+        start = 0
+        while start < stop:
+            node = queue[start]
+            start += 1
+            away = distance[node] + 1
+            if away > limit:
+                break  # the queue is in the order of distance
+            for i in range(offsets[node], offsets[node + 1]):
+                other = neighbours[i]
+                if dumps[other] <= last and away < distance[other]:
+                    distance[other], representative[other] = away, representative[node]
+                    queue[stop] = other
+                    stop += 1
     return representative
 
 

@@ -1,12 +1,13 @@
 """Representatives: who stays for whom when only so many pairs may lie between a removed document and its copy.
 
 A component is transitive: A like B and B like C removes C for A, which it may not resemble. With ``max_chain`` = k a
-document is removed only for a copy at most k accepted pairs away. Documents are taken in the order of preference; each
-joins the nearest representative that its pairs with documents before it lead to, and where none is within k it stays
-and represents others. With k = 1 everything removed resembles the very document that stays for it.
+document is removed only for a copy at most k accepted pairs away, so that with k = 1 everything removed resembles the
+very document that stays for it. Documents are taken in the order of preference, and one that is not within k of any
+that stays, stays itself.
 
-Under ``earliest`` what becomes of a document depends on earlier ones alone. So adding dumps changes nothing of what was
-decided, and the curve of all prefixes takes one pass.
+Under ``earliest`` the pairs lead through earlier documents only. What becomes of a document then depends on earlier
+ones alone: adding dumps changes nothing of what was decided, and the curve of all prefixes takes one pass. The other
+policies go by all pairs, for match ties documents to earlier centres: two late copies meet in the centre they share.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def representatives(
 ) -> np.ndarray:
     """The node that stays for each node: itself, OUTSIDE for a copy in another corpus, or ABSENT.
 
-    Among copies at the same distance the preferred one stays for it, and one outside before all.
+    The nearest stays for a document; among those at one distance the preferred one, and one outside before all.
 
     Args:
         graph: of d nodes; order: see ``preference``.
@@ -54,15 +55,9 @@ def representatives(
     if order is None:
         offsets, earlier = chain_kernels.by_later(nodes, graph.earlier, graph.later)
         return chain_kernels.represent(offsets, earlier, outside, positions, last, max_chain)
-    rank = np.empty(nodes, np.int32)
-    rank[order] = np.arange(nodes, dtype=np.int32)
-    one, other = rank[graph.earlier], rank[graph.later]
-    offsets, earlier = chain_kernels.by_later(nodes, np.minimum(one, other), np.maximum(one, other))
-    ranked = chain_kernels.represent(offsets, earlier, outside[order], positions[order], last, max_chain)
-    found = np.where(ranked >= 0, order[ranked], ranked)
-    representative = np.empty(nodes, np.int64)
-    representative[order] = found
-    return representative
+    ends = np.concatenate((graph.earlier, graph.later)), np.concatenate((graph.later, graph.earlier))
+    offsets, neighbours = chain_kernels.by_later(nodes, *ends)
+    return chain_kernels.cover(offsets, neighbours, order, outside, positions, last, max_chain)
 
 
 def removed_by_dump(representative: np.ndarray, positions: np.ndarray, axis: int, minimum: int) -> np.ndarray:

@@ -57,6 +57,16 @@ def components_of(keys, neighbours):
     return found
 
 
+def within(start, neighbours, most):
+    """The keys at most so many pairs away from one, with how many."""
+    away = {start: 0}
+    for step in range(1, most + 1):
+        for key in [key for key, distance in away.items() if distance == step - 1]:
+            for other in neighbours[key]:
+                away.setdefault(other, step)
+    return away
+
+
 def decided(keys, pairs, policy, scores=None, outside=frozenset()):
     """``{key: (cluster, size, kept)}`` of documents ``keys``, ``pairs`` of keys, ``scores`` by key, keys outside."""
     neighbours = neighbours_of(pairs)
@@ -68,7 +78,7 @@ def decided(keys, pairs, policy, scores=None, outside=frozenset()):
         for key in keys:
             members = component[key]
             top[key] = OUTSIDE if members & outside else min(members, key=place.__getitem__)
-    else:
+    elif policy.keep == "earliest":
         distance: dict[int, int] = {}
         for key in order:
             choices = [
@@ -79,6 +89,20 @@ def decided(keys, pairs, policy, scores=None, outside=frozenset()):
             if key in outside:
                 choices.append((1, -1, OUTSIDE))
             distance[key], _, top[key] = min(choices, default=(0, 0, key), key=lambda choice: choice[:2])
+    else:
+        around = {key: within(key, neighbours, policy.max_chain) for key in keys}
+        beyond = {
+            key: min((away + 1 for other, away in around[key].items() if other in outside), default=99) for key in keys
+        }
+        stay: list[int] = []
+        for key in order:
+            if beyond[key] > policy.max_chain and not any(key in around[other] for other in stay):
+                stay.append(key)
+        for key in keys:
+            choices = [(around[other][key], place[other], other) for other in stay if key in around[other]]
+            if beyond[key] <= policy.max_chain:
+                choices.append((beyond[key], -1, OUTSIDE))
+            top[key] = min(choices, key=lambda choice: choice[:2])[2]
     clusters = defaultdict(list)
     for key in keys:
         clusters[top[key] if top[key] != OUTSIDE else component[key]].append(key)
