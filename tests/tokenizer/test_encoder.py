@@ -26,6 +26,7 @@ from tokenizer.scanner_kernels import piece_ends
 from tokenizer.word_cache import CacheSize
 
 PRESET = pretokenizer("deepseek-llm")
+OTHER_PRESETS = sorted(set(PRETOKENIZERS) - {"deepseek-llm"})
 TINY = CacheSize(word_sets=2, slot_lines=2, ring_words=64)
 
 
@@ -191,6 +192,39 @@ def test_every_preset_gives_the_ids_of_tokenizers(name, sentences, as_hugging_fa
             encoded = encoder.encode(pa.array(texts))
             assert documents(encoded) == expected
         assert encoder.decode_batch(*encoded).to_pylist() == [text.encode() for text in texts]
+
+
+@pytest.mark.parametrize("name", ["deepseek-llm", *(pytest.param(n, marks=pytest.mark.long) for n in OTHER_PRESETS)])
+def test_every_code_point(name, sentences, as_hugging_face):
+    """Each alone between others that hold it apart or take it in, all Unicode in rows of a thousand."""
+    preset = pretokenizer(name)
+    points = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+    rows = ["".join(points[i : i + 1000]) for i in range(0, len(points), 1000)]
+    rows += [" a".join(points[i : i + 1000]) for i in range(0, 0x3000, 1000)]
+    learned_from = pa.array([*sentences, *rows[:70]])
+    tokenizer = Tokenizer(preset, train(count_pieces(learned_from, preset), 3000))
+    encoded = Encoder(tokenizer).encode(pa.array(rows))
+    expected = as_hugging_face(tokenizer).encode_batch(rows)
+    assert documents(encoded) == [row.ids for row in expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [("deepseek-llm", 15_000), *(pytest.param(name, 100_000, marks=pytest.mark.long) for name in PRETOKENIZERS)],
+)
+def test_generated_texts_with_generated_vocabularies(name, texts, sentences, as_hugging_face):
+    """Ten vocabularies, from a few merges to a thousand, most of them ties, each with its own texts."""
+    preset = pretokenizer(name)
+    random = np.random.default_rng(texts)
+    units = [*"".join([*sentences, *NAUGHTY]), *"".join(sentences).split(" "), *map(chr, range(0x20, 0x7F))]
+    for size in (260, 270, 280, 300, 350, 400, 500, 700, 1000, 1300):
+        lengths = random.integers(1, 25, texts // 10)
+        drawn = random.integers(0, len(units), lengths.sum())
+        made = ["".join(units[i] for i in row) for row in np.split(drawn, np.cumsum(lengths)[:-1])]
+        tokenizer = Tokenizer(preset, train(count_pieces(pa.array(made[:200]), preset), size))
+        expected = as_hugging_face(tokenizer).encode_batch(made)
+        for cache in (None, TINY):
+            assert documents(Encoder(tokenizer, cache).encode(pa.array(made))) == [row.ids for row in expected]
 
 
 def test_naughty_files(shared_data, deepseek, as_hugging_face):
