@@ -1,0 +1,134 @@
+"""`gristmill tokenizer merge-counts` and `merge` on count files: what they make, and one line for what they refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from command_line import environment, gristmill, gristmills
+
+from tokenizer.count_files import read_counts, write_counts
+from tokenizer.counts import count_pieces
+from tokenizer.formats import load
+from tokenizer.pretokenizers import pretokenizer
+
+TEXTS = ["the miller grinds the grain and the grain is ground", "grinding mills, 水车磨坊 磨坊水车", "a a b 12 2.5"]
+
+
+def counts(texts: list[str], path: Path, scheme: str = "deepseek-llm") -> dict[bytes, int]:
+    table = count_pieces(pa.array(texts), pretokenizer(scheme))
+    write_counts(table, path)
+    return dict(zip(table["piece"].to_pylist(), table["count"].to_pylist()))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("counts")
+    counts(TEXTS, made / "a.parquet")
+    counts(TEXTS[:1], made / "b.parquet")
+    counts(TEXTS, made / "gpt2.parquet", "gpt2")
+    (made / "cut.parquet").write_bytes((made / "a.parquet").read_bytes()[:300])
+    pq.write_table(pa.table({"text": TEXTS}), made / "text.parquet")
+    (made / "notes.txt").write_text("no counts")
+    return made
+
+
+def test_counts_are_added_by_weights_of_their_own(folder, tmp_path):
+    added = ("a.parquet", "b.parquet", "--weight", "b.parquet=2.5", "--out", tmp_path / "sum.parquet")
+    said = gristmill("tokenizer", "merge-counts", *added, folder=folder)
+    assert said.code == 0, said.err
+    one, other = counts(TEXTS, tmp_path / "1"), counts(TEXTS[:1], tmp_path / "2")
+    expected = {piece: round(count + 2.5 * other.get(piece, 0)) for piece, count in one.items()}
+    found = read_counts(tmp_path / "sum.parquet", pretokenizer("deepseek-llm"))
+    assert dict(zip(found["piece"].to_pylist(), found["count"].to_pylist())) == expected
+    assert f"sum.parquet: {len(expected)} distinct pieces from 2 files" in said.out.replace("\n", "")
+
+
+def test_merging_takes_options_and_extends(folder, tmp_path):
+    made = gristmills(
+        [
+            ("tokenizer", "merge", folder / "a.parquet", "--min-frequency", 1, "--vocabulary", n, "--out", out, *more)
+            for n, out, more in [
+                (290, tmp_path / "plain", ()),
+                (275, tmp_path / "base", ()),
+                (290, tmp_path / "strange", ("--forbid", "/n/", "--max-token-length", 3)),
+            ]
+        ]
+    )
+    assert [said.code for said in made] == [0, 0, 0], [said.err for said in made]
+    extend = ("--extend", tmp_path / "base", "--min-frequency", 1, "--vocabulary", 290, "--out", tmp_path / "larger")
+    assert gristmill("tokenizer", "merge", folder / "a.parquet", *extend).code == 0
+    plain, base, larger, strange = (load(tmp_path / name) for name in ("plain", "base", "larger", "strange"))
+    assert larger.merges.pairs.tolist() == plain.merges.pairs.tolist()
+    assert larger.special_ids == base.special_ids
+    further = strange.merges.tokens()[256:]
+    assert further and all(b"n" not in token and len(token) <= 3 for token in further)
+
+
+def test_bad_input_is_one_line(folder, tmp_path):
+    merge, add = ("tokenizer", "merge"), ("tokenizer", "merge-counts")
+    out = ("--out", tmp_path / "out")
+    calls = {
+        (*merge, "cut.parquet", *out): (1, "cut.parquet: is damaged or no count file"),
+        (*merge, "notes.txt", *out): (1, "notes.txt: is damaged or no count file"),
+        (*merge, "text.parquet", *out): (1, r"text.parquet: holds columns \['text'\], which is no count file"),
+        (*merge, "gpt2.parquet", *out): (1, r"gpt2.parquet: counts of pre-tokenizer 'gpt2' \(\w+\) cannot serve 'deep"),
+        (*merge, "a.parquet", "--vocabulary", 9999, "--strict", *out): (1, "vocabulary 9999 is more than this text"),
+        (*merge, "a.parquet", "--forbid", "/(/", *out): (1, r"/\(/ is no regular expression"),
+        (*merge, "a.parquet", "--extend", "none", *out): (2, "none: there is no such file or folder"),
+        (*merge, "none.parquet", *out): (2, "none.parquet: there is no such file or folder"),
+        (*add, "a.parquet", "gpt2.parquet", *out): (1, "gpt2.parquet: counts of pre-tokenizer 'gpt2'"),
+        (*add, "a.parquet", "cut.parquet", *out): (1, "cut.parquet: is damaged or no count file"),
+        (*add, "a.parquet", "--weight", "c.parquet=2", *out): (2, "--weight c.parquet=2: 'c.parquet' is none of"),
+        (*add, "a.parquet", "--weight", "a.parquet=two", *out): (2, "--weight a.parquet=two: 'two' is no number"),
+        (*add, "a.parquet", "--weight", "a.parquet=-1", *out): (2, "--weight a.parquet=-1: a file counts 0 times"),
+    }  # fmt: skip
+    for (call, (code, line)), said in zip(calls.items(), gristmills(list(calls), folder)):
+        assert said.code == code, (call, said)
+        assert len(said.errors) == 1 and re.search(line, said.errors[0]), (call, said.err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_merge_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
+    """Really killed, in a process of its own, as soon as a checkpoint lies there."""
+    words = [
+        f"{first}{second}{third}" for first in "abcdefghkl" for second in "mnopqrs" for third in ("tuv", "wxy", "zz")
+    ]
+    counts([" ".join(words[i:] + words[: i // 2]) for i in range(0, 200, 3)], tmp_path / "counts.parquet")
+    code = (
+        "import sys, time; from tokenizer import checkpoints, merges; checkpoints.SECONDS = 0.0;"
+        "train = merges.train\n"
+        "def slowly(*arguments, progress=None, **options):\n"
+        "    checkpoint = options['checkpoint']\n"
+        "    return train(*arguments, **options | {'checkpoint': lambda made: (checkpoint(made), time.sleep(0.3))})\n"
+        "merges.train = slowly\n"
+        "from pipeline.cli import main; sys.argv[0] = 'gristmill'; main()"
+    )
+    arguments = ["tokenizer", "merge", str(tmp_path / "counts.parquet"), "--vocabulary", "600", "--min-frequency", "1"]
+    left = tmp_path / "killed" / "merges.checkpoint"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments, "--out", str(tmp_path / "killed")], env=environment(),
+        stdout=subprocess.DEVNULL, cwd=Path(__file__).resolve().parents[2],
+    )  # fmt: skip
+    deadline = time.monotonic() + 240
+    while not left.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert left.exists()
+    assert not (tmp_path / "killed" / "tokenizer.json").exists()
+    assert gristmill(*arguments, "--out", tmp_path / "killed").code == 0
+    assert gristmill(*arguments, "--out", tmp_path / "whole").code == 0
+    assert not left.exists()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert len(json.loads((tmp_path / "whole" / "tokenizer.json").read_text())["model"]["merges"]) > 200
