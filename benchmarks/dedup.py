@@ -101,7 +101,7 @@ class _Benchmark:
         self.notes: list[str] = []
         self.forecasts: dict[str, Any] = {}
         self.took: dict[str, float] = {}
-        self.runs: dict[int, tuple[float, dict[str, float], float]] = {}
+        self.runs: dict[int, tuple[process.Ran, dict[str, float], float]] = {}
         self.costs: dict[str, dict[str, float]] = {}
         self.size = {"documents": 0, "bytes": 0}
         self.peers = []
@@ -170,7 +170,7 @@ class _Benchmark:
         self._ours(case, found, ran)
         self._against_truth(case, generated, folder)
         self._forecast(case, forecast, found, ran, count == FORECAST_CASE)
-        self.runs[count] = (ran.seconds, found["seconds"], forecast["slower"])
+        self.runs[count] = (ran, found["core_seconds"], forecast["slower"])
         self.size = {"documents": found["documents"], "bytes": found["text_bytes"]}
         if count <= self._arguments.peer_documents:
             self._compare(case, found, ran, folder, generated.true_clusters)
@@ -219,6 +219,7 @@ class _Benchmark:
         self.results += [
             row("gristmill", case, "seconds", seconds, "s"),
             row("gristmill", case, "documents_per_s", documents / seconds, "documents/s"),
+            row("gristmill", case, "core_seconds", ran.core_seconds, "core-s"),
             row("gristmill", case, "peak_rss_mb", ran.peak_mb, "MB"),
             row("gristmill", case, "documents_removed", found["removed"], "documents"),
             *(row("gristmill", f"{case}, {job}", "seconds", taken, "s") for job, taken in found["seconds"].items()),
@@ -259,6 +260,7 @@ class _Benchmark:
         happened = found["happened"] | {
             "peak memory, bytes": round(ran.peak_mb * 1e6),
             "seconds": round(ran.seconds, 1),
+            "core-seconds": round(ran.core_seconds, 1),
         }
         errors = {what: forecast[what] / value - 1 for what, value in happened.items() if what in forecast}
         self.forecasts[case] = {
@@ -307,18 +309,20 @@ class _Benchmark:
         """
         for small, large in itertools.pairwise(sorted(self.runs)):
             (before, jobs_before, _), (after, jobs_after, slower) = self.runs[small], self.runs[large]
-            grown = after / before
+            grown = after.seconds / before.seconds
             allowed = large * math.log(large) / (small * math.log(small))
             case = f"{case_name(small)} to {case_name(large)}"
             self.results.append(row("gristmill", case, "growth", grown / allowed, "of n log n"))
             self.checks[f"{case}: time grows no faster than n log n"] = grown <= allowed
-            more = (large - small) / self._arguments.workers
-            each = {job: (jobs_after[job] - jobs_before[job]) / more for job in jobs_after}
+            each = {job: (jobs_after[job] - jobs_before[job]) / (large - small) for job in jobs_after}
+            core_seconds = (after.core_seconds - before.core_seconds) / (large - small)
+            seconds = (after.seconds - before.seconds) / (large - small)
             self.costs[case] = {
                 "sign, core-s a document": each["sign"],
                 "match, core-s a document with its pairs": each["match"] / slower,
                 "cluster, core-s a document with its pairs": each["cluster"] / slower,
-                "start-up, s": (after - (after - before) / (large - small) * large) / slower,
+                "start-up, s": (after.seconds - seconds * large) / slower,
+                "busy": core_seconds / seconds / self._arguments.workers,
                 "slower": slower,
             }
 
@@ -371,13 +375,16 @@ class _Watch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.core_seconds: dict[str, float] = {}
         self.counts: dict[str, dict[str, int]] = {}
 
     def started(self, stage: str, job: str) -> None:
-        """Nothing to note."""
+        """Notes the processor time so far."""
+        self.core_seconds[job] = -time.process_time()
 
     def finished(self, stage: str, job: str, manifest: dict[str, Any], seconds: float, ran: bool) -> None:
         """Notes time and counts."""
+        self.core_seconds[job] += time.process_time()
         self.seconds[job], self.counts[job] = round(seconds, 3), manifest.get("counts", {})
 
 
@@ -398,6 +405,7 @@ def _forecast(given: dict[str, Any], folder: Path) -> dict[str, float]:
         "shuffled, bytes": found.shuffle_bytes,
         "peak memory, bytes": found.local_memory,
         "seconds": round(found.seconds(given["workers"]), 1),
+        "core-seconds": round(found.core_seconds, 1),
         "slower": machine.slower,
     }
 
@@ -422,6 +430,7 @@ def _match_and_cluster(given: dict[str, Any], folder: Path) -> dict[str, Any]:
     with counting() as shuffled:
         for each in stages.jobs("dedup", corpus.config)[1:]:
             begun = time.monotonic()
+            watch.started("dedup", each.name)
             job.run(each, corpus)
             manifest = manifests.read_manifest(corpus.folder(each.folder)) or {}
             watch.finished("dedup", each.name, manifest, time.monotonic() - begun, True)
@@ -436,6 +445,7 @@ def _told(corpus: Any, watch: _Watch, shuffled: int) -> dict[str, Any]:
         "removed": counts["removed"],
         "text_bytes": corpus.manifest("documents")["counts"]["text_bytes"],
         "seconds": watch.seconds,
+        "core_seconds": watch.core_seconds,
         "happened": {
             "documents": counts["documents"],
             "signatures, bytes": signatures,

@@ -35,17 +35,17 @@ class Costs:
 
     Measured on two cores of an Intel Xeon with Python 3.11 and Beam 2.77, 2026-11-22, on generated signatures
     (``benchmarks.generated``): 50,000, 200,000 and 1M of them, half of them copies, and 200,000 of which a tenth are.
-    Times are processor time, at the speed at which ``sort`` is what it says. A core-second is one thread of the local
-    engine for a second while the others work too.
+    Times are processor time, at the speed at which ``sort`` is what it says.
     """
 
     # Time
     start_up: float = 3.5  # s of a run: imports, Beam pipelines, kernels out of their cache
     sort: float = 0.055  # s: to sort ``_SORTED`` random numbers, on two threads at once
-    match_document: float = 6.0e-6  # core-s: read the values, hash 14 bands, sort the buckets
-    match_pair: float = 6.4e-6  # core-s: fetch both digests of 112 values, compare, write
-    cluster_document: float = 1.0e-6  # core-s: read the key, write the row
-    cluster_pair: float = 0.8e-6  # core-s: unite, judge
+    match_document: float = 4.5e-6  # core-s: read the values, hash 14 bands, sort the buckets
+    match_pair: float = 4.8e-6  # core-s: fetch both digests of 112 values, compare, write
+    cluster_document: float = 0.5e-6  # core-s: read the key, write the row
+    cluster_pair: float = 0.4e-6  # core-s: unite, judge
+    busy: float = 0.8  # of the time of the local engine's threads: the rest they wait for Python's lock and the disk
 
     # Candidate pairs for each document that is removed: with the centre of all, with that of its own dump, …
     pairs_a_copy: float = 1.1  # for each of these
@@ -97,6 +97,7 @@ class Forecast:
         core_seconds: of work; ``start_up_seconds`` of it are of one core, whatever is to do.
         local_memory: bytes, of the one process of the local engine on this machine.
         worker_memory: bytes, of the largest worker of an engine that keeps its shuffles elsewhere.
+        busy: share of their time that workers work.
     """
 
     documents: int
@@ -108,10 +109,11 @@ class Forecast:
     start_up_seconds: float
     local_memory: int
     worker_memory: int
+    busy: float = COSTS.busy
 
     def seconds(self, workers: int) -> float:
         """Time from start to end with this many cores like this machine's: work is even, start-up is not shared."""
-        return self.start_up_seconds + (self.core_seconds - self.start_up_seconds) / workers
+        return self.start_up_seconds + (self.core_seconds - self.start_up_seconds) / workers / self.busy
 
 
 def share_assumed(dumps: int) -> float:

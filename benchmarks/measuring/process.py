@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -15,10 +16,11 @@ _EVERY = 0.2  # seconds between two looks at the memory
 
 
 class Ran(NamedTuple):
-    """What a command said in its last line, its seconds from start to end, and its peak memory in MB."""
+    """What a command said in its last line, its seconds from start to end, core-seconds, and its peak memory in MB."""
 
     last_line: str
     seconds: float
+    core_seconds: float
     peak_mb: float
 
 
@@ -36,7 +38,7 @@ def run(command: Sequence[str], timeout: float | None = None) -> Ran:
         Failed: it ended with an error, or took longer than ``timeout`` seconds.
     """
     whole = list(command) if command[0].startswith("/") else [sys.executable, *command]
-    started = time.monotonic()
+    started, before = time.monotonic(), _core_seconds()
     with subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         watch = _Watch(process.pid)
         watch.start()
@@ -51,7 +53,14 @@ def run(command: Sequence[str], timeout: float | None = None) -> Ran:
             watch.stop()
     if process.returncode:
         raise Failed("\n".join((out + err).strip().splitlines()[-15:]))
-    return Ran((out.strip().splitlines() or [""])[-1], time.monotonic() - started, watch.peak_mb)
+    last_line = (out.strip().splitlines() or [""])[-1]
+    return Ran(last_line, time.monotonic() - started, _core_seconds() - before, watch.peak_mb)
+
+
+def _core_seconds() -> float:
+    """Processor time of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class _Watch(threading.Thread):

@@ -78,7 +78,7 @@ def test_more_of_anything_costs_more_and_workers_share_it(corpus):
     many = foretold(corpus, ten, MACHINE, 2)
     for name in ("signature_bytes", "shuffle_bytes", "core_seconds", "local_memory", "worker_memory"):
         assert getattr(many, name) > getattr(one, name)
-    assert many.seconds(1) == pytest.approx(many.core_seconds)
+    assert many.core_seconds < many.seconds(1) < 2 * many.core_seconds
     assert many.seconds(100) < many.seconds(10) < many.seconds(2) < many.seconds(1)
     assert many.seconds(10**6) >= many.start_up_seconds
     signed = foretold(corpus, dataclasses.replace(ten, unsigned_bytes=0), MACHINE, 2)
