@@ -26,7 +26,11 @@ def tiles(report: Report) -> list[Tile]:
         ]
         if removed["tokens_estimated"] is not None:
             found.append(
-                Tile("Tokens removed", f"≈ {formats.compact(removed['tokens_estimated'])}", "by the bytes a token here")
+                Tile(
+                    "Tokens removed",
+                    f"≈ {formats.compact(removed['tokens_estimated'])}",
+                    "estimated by the shards' bytes a token",
+                )
             )
         several = sum(clusters for size, clusters in cluster["sizes"] if size > 1)
         found.append(Tile("Clusters", formats.compact(several), "of two or more documents"))
