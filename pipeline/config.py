@@ -160,7 +160,7 @@ class Dedup(Section):
         "goes by `max_pairs_in_memory`.",
     )
     max_pairs_in_memory: int = Field(
-        default=200_000_000, ge=1, le=LARGEST_COUNT, description="Pairs that one worker may unite, at 130 bytes each."
+        default=50_000_000, ge=1, le=LARGEST_COUNT, description="Pairs that one worker may unite, at 160 bytes each."
     )
     paragraphs: bool = Field(
         default=False, description="Then remove paragraphs that stand word for word in an earlier kept document."
