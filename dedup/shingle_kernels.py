@@ -15,8 +15,8 @@ import numpy as np
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from dedup.raw_memory import read_uint8, read_uint32, read_uint64
 from text.hashing import mix64
+from text.raw_memory import read_uint8, read_uint32, read_uint64
 
 IN_WORD = np.uint32(1 << 30)
 ALONE = np.uint32(1 << 31)
