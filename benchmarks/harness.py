@@ -42,7 +42,7 @@ def finish(report: dict[str, Any], as_json: bool) -> int:
         print(json.dumps(report))
     else:
         for each in report["results"]:
-            print(f"{each['system']:<22}{each['case']:<26}{each['value']:>12,.2f} {each['unit']}")
+            print(f"{each['system']:<22}{each['case']:<36}{each['value']:>12,.2f} {each['unit']}")
         for check, good in report["checks"].items():
             print(f"{'ok   ' if good else 'FALSE'} {check}")
         for note in report.get("notes", []):
