@@ -15,15 +15,26 @@ from pipeline.parts import read_part, read_whole, text_bytes
 from pipeline.storage import StoredFile
 
 
+def kept(corpus: Corpus) -> dict[str, StoredFile]:
+    """The file of each part that says which documents are kept, with the checksum of just that.
+
+    What depends on it is not done again when another dump makes the cluster of a kept document larger.
+    """
+    return {
+        receipt.task: receipt.outcome.files[0]._replace(sha256=receipt.outcome.details["kept"])
+        for receipt in corpus.receipts("clusters")
+        if receipt.outcome.files
+    }
+
+
 def files(corpus: Corpus) -> dict[str, tuple[StoredFile, ...]]:
     """For each part the files that its kept texts come out of, for ``read``."""
-    stages = ["documents", "clusters", *(["paragraphs"] if corpus.config.dedup.paragraphs else [])]
-    by_stage = [
-        {file.path.removeprefix(f"{stage}/"): file for r in corpus.receipts(stage) for file in r.outcome.files}
-        for stage in stages
-    ]
+    keeping = kept(corpus)
+    dropping = {}
+    if corpus.config.dedup.paragraphs:
+        dropping = {receipt.task: receipt.outcome.files for receipt in corpus.receipts("paragraphs")}
     return {
-        receipt.task: tuple(by_part[f"{receipt.task}.parquet"] for by_part in by_stage)
+        receipt.task: (receipt.outcome.files[0], keeping[receipt.task], *dropping.get(receipt.task, ()))
         for receipt in corpus.receipts("documents")
     }
 
@@ -43,8 +54,8 @@ def read(
         The documents, and the bytes of text that were read for them.
     """
     documents, clusters, *dropped = (corpus.path(file.path) for file in files)
-    kept = read_whole(clusters, ["key", "kept"])
-    keys = kept.filter(kept["kept"])["key"].combine_chunks()
+    decided = read_whole(clusters, ["key", "kept"])
+    keys = decided.filter(decided["kept"])["key"].combine_chunks()
     lines = read_whole(dropped[0]) if dropped else None
     if lines is not None:  # no word of these is left
         keys = keys.filter(pc.invert(matching_rows(keys, lines.filter(lines["emptied"])["key"])))

@@ -12,6 +12,7 @@ Documents without a pair never travel.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -198,7 +199,8 @@ class _Write(beam.DoFn):
             "removed_words": int(vector(table["words"])[removed].sum(dtype=np.int64)),
             "outside_alone": int(outside_alone.sum()),
         }
-        return Outcome(counts, {}, (self._corpus.stored(file),))
+        kept = hashlib.sha256(keys[~removed].tobytes()).hexdigest()  # a text depends on this, not on its cluster's size
+        return Outcome(counts, {"kept": kept}, (self._corpus.stored(file),))
 
 
 class _AddUp(beam.DoFn):

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from dedup.candidates import partition_of
 from dedup.paragraphs import Groups, groups, nothing_left
-from pipeline import manifests, progress
+from pipeline import kept_texts, manifests, progress
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
@@ -41,11 +41,11 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
 
 def plan(corpus: Corpus) -> list[Task]:
     """One task a part, which depends on the dumps up to its own, for later ones hold no earlier copy; one of all."""
-    clusters = {file.path: file.sha256 for r in corpus.receipts("clusters") for file in r.outcome.files}
+    kept = kept_texts.kept(corpus)
     dumps = corpus.dumps()
     parts: dict[int, list[tuple[str, list[str]]]] = {}
     for receipt in corpus.receipts("paragraph_hashes"):
-        inputs = [receipt.outcome.files[0].sha256, clusters[f"clusters/{receipt.task}.parquet"]]
+        inputs = [receipt.outcome.files[0].sha256, kept[receipt.task].sha256]
         parts.setdefault(dumps.index(_dump_of(receipt.task)), []).append((receipt.task, inputs))
     tasks = []
     before = ""

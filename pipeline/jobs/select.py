@@ -42,10 +42,11 @@ def plan(corpus: Corpus) -> list[Task]:
     """One task a part."""
     read = {receipt.task: receipt.outcome for receipt in corpus.receipts("documents")}
     texts = kept_texts.files(corpus)
+    clusters = {r.task: r.outcome.files[0].sha256 for r in corpus.receipts("clusters") if r.outcome.files}
     return [
         Task(
             receipt.task,
-            {"source": read[receipt.task].details["source"]},
+            {"source": read[receipt.task].details["source"], "clusters": clusters[receipt.task]},
             (receipt.outcome.files[0], *texts[receipt.task]),
             read[receipt.task].counts["text_bytes"],
         )

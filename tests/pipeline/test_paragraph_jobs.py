@@ -18,7 +18,7 @@ from planted import Part
 from pipeline import stages
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
-from pipeline.jobs import drop_paragraphs
+from pipeline.jobs import annotate, drop_paragraphs
 
 NOTICE = "We and our partners use cookies on this site to make it better for you, whoever you are."
 FOLDERS = ("paragraph_hashes", "paragraphs")
@@ -178,15 +178,18 @@ def test_paragraph_words_says_what_a_paragraph_is(parts, tmp_path):
 
 def test_one_more_dump_reads_no_text_of_the_others_and_gives_what_all_at_once_would(made, parts, tmp_path):
     corpus = done(tmp_path, parts[:-2])
+    planted.run(corpus, annotate.JOB)
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "paragraph_hashes").glob("*/*.parquet")}
     planted.plant(corpus, parts)
     for part in parts[:-2]:  # who reads a text of theirs from here on fails
         path = tmp_path / "documents" / f"dump={part.dump}" / f"part-{part.number:05d}.parquet"
         pq.write_table(pq.read_table(path, partitioning=None).drop_columns("text"), path)
-    planted.run(corpus, *stages.jobs("dedup", corpus.config))
-    assert planted.digests(tmp_path, *FOLDERS) == planted.digests(made[1], *FOLDERS)
+    planted.run(corpus, *stages.jobs("dedup", corpus.config), annotate.JOB)
+    planted.run(made[0], annotate.JOB)
+    assert planted.digests(tmp_path, *FOLDERS, "annotations") == planted.digests(made[1], *FOLDERS, "annotations")
     assert {path: path.stat().st_mtime_ns for path in written} == written
-    assert corpus.manifest("paragraph_hashes")["tasks_run"] == 2
+    for folder, more in [("paragraph_hashes", 0), ("paragraphs", 1), ("annotations", 0)]:  # samples are of all dumps
+        assert corpus.manifest(folder)["tasks_run"] == 2 + more
 
 
 def test_only_the_files_that_are_not_done_are_done_again(made, parts, tmp_path):
