@@ -1,4 +1,4 @@
-"""What a run needs beside its crawl files, looked at before hours of work are spent: models and the tokenizer."""
+"""What a run needs beside its crawl files, looked at before hours of work: models, other corpora, the tokenizer."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def check(config: CorpusConfig, stages: Sequence[str]) -> None:
         _check_local("filter.quality.model", config.filter.quality.model)
         with _of("filter.quality"):
             QualityModel(config.filter.quality.model, config.filter.quality.label)
+    if "dedup" in stages and config.dedup.against:
+        from pipeline.corpus import Corpus
+        from pipeline.matching.indexes import indexes_of
+
+        indexes_of(Corpus(config, read_only=True))
     if "filter" in stages or "mix" in stages:
         _check_languages(config, _language_labels(config.filter.language.model))
     if config.tokenizer.path and ("tokenizer" in stages or "tokenize" in stages):

@@ -17,7 +17,7 @@ from pipeline.matching.indexes import indexes_of
 from pipeline.matching.signature_rows import SignatureFiles
 from pipeline.runners import workers_of
 
-_MEMBERSHIPS_IN_A_PARTITION = 4_000_000  # half a GB while a worker sorts them
+_MEMBERSHIPS_IN_A_PARTITION = 2_000_000  # a quarter of a GB while a worker sorts them
 _DOCUMENTS_IN_A_LEFT_GROUP = 200_000  # whose pairs, met in all partitions, a worker merges at once
 # Whose digests, 0.45 GB at 112 values, or whose shingles, some 4 KB each, a worker holds at once.
 _DOCUMENTS_IN_A_GROUP = {"estimate": 2_000_000, "exact": 100_000, "off": 2_000_000}

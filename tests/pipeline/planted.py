@@ -20,13 +20,14 @@ from pipeline.parts import text_bytes, write_part
 
 
 class Part(NamedTuple):
-    """What one input file holds. ``languages``: one for each text, where a test says what the filter would find."""
+    """What one input file holds. ``languages`` and ``urls``: one for each text, where a test says which."""
 
     dump: str
     number: int
     texts: Sequence[str]
     source: str = "web"
     languages: Sequence[str] | None = None
+    urls: Sequence[str | None] | None = None
 
 
 def corpus_of(output: Path, sources: Sequence[str] = ("web",), workers: int = 1, **sections: Any) -> Corpus:
@@ -69,7 +70,9 @@ def _documents(part: Part, first: int) -> pa.RecordBatch:
     columns = {
         "key": pa.array(range(first, first + rows), pa.uint64()),
         "id": [f"{part.dump}/{part.number}/{row}" for row in range(rows)],
-        "url": [f"https://{part.source}.example/{part.dump}/{part.number}/{row}" for row in range(rows)],
+        "url": list(
+            part.urls or [f"https://{part.source}.example/{part.dump}/{part.number}/{row}" for row in range(rows)]
+        ),
         "dump": [part.dump] * rows,
         "source": [part.source] * rows,
         "date": [None] * rows,
