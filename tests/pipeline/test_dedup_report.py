@@ -250,6 +250,19 @@ def test_what_other_corpora_and_the_chain_bound_decide_is_said(tmp_path: Path) -
     assert [row["removed"] for row in table(output, "curve")] == [str(len(first.texts))]
 
 
+def test_the_most_frequent_paragraphs_are_shown_by_their_text(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    notice = "All pages of this site may be copied by anybody for any use whatever"
+    texts = [f"{prose(chance, 60)}\n{notice}\n{prose(chance, 60)}" for _ in range(6)]
+    output = deduplicated(tmp_path / "out", [Part("2023", 0, texts)], paragraphs=True)
+    write_dedup_report(str(output))
+    assert table(output, "paragraphs") == [{"copies": "6", "key": "0", "line": "1", "text": notice}]
+    [row] = Tables(page(output)).rows("The most frequent paragraphs")
+    assert (row["copies"], row["paragraph"]) == ("6", notice)
+    counts = manifest(output, "paragraphs")["counts"]
+    assert counts["removed"] == 5 and ">Paragraphs removed</dt><dd class=value>5<" in page(output)
+
+
 def test_no_pairs_is_no_error(tmp_path: Path) -> None:
     chance = random.Random(3)
     output = deduplicated(tmp_path / "out", [Part(dump, 0, [prose(chance, 80)]) for dump in ("2023", "2024")])

@@ -102,8 +102,8 @@ def overlap(dumps: Sequence[str], matrix: Sequence[Sequence[int]], documents: Ma
         "zmax": 1,
         "customdata": [[formats.count(value) for value in row] for row in matrix],
         "colorscale": HEAT,
-        "xgap": 2,
-        "ygap": 2,
+        "xgap": 2 if len(dumps) <= 30 else 0,
+        "ygap": 2 if len(dumps) <= 30 else 0,
         "hoverongaps": False,
         "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": ".0%", "len": 1},
         "hovertemplate": "%{customdata} documents of <b>%{y}</b>, %{z:.1%},<br>have a copy in <b>%{x}</b>"

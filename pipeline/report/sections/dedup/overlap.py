@@ -25,8 +25,8 @@ def cards(report: Report) -> list[Card]:
         Card(
             "Overlap between dumps",
             "A cell is the share of its row's dump whose documents have a copy in its column's dump; a row of strong "
-            "colour is a dump that brings little of its own. The table counts documents, on the diagonal those with "
-            "another copy in the same dump.",
+            "colour is a dump that brings little of its own."
+            + (" The table counts them, on the diagonal those with another copy in the same dump." if small else ""),
             chart,
             [Column("dump", "dump"), *columns] if small else (),
             rows if small else (),
