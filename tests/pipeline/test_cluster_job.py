@@ -22,7 +22,7 @@ from pipeline import job, preflight
 from pipeline.corpus import Corpus, part_path
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.job import Job, Task
-from pipeline.jobs import cluster, score, sign
+from pipeline.jobs import cluster, join_rounds, score, sign
 from pipeline.manifests import Outcome
 from pipeline.parts import write_part
 
@@ -250,14 +250,18 @@ def test_one_worker_and_rounds_leave_the_same_bytes(tmp_path, pairs):
 
 
 def test_the_number_of_pairs_chooses_and_says_so(tmp_path, pairs):
-    for limit, method in [(len(pairs), "one worker"), (len(pairs) - 1, "rounds")]:
-        corpus = done(tmp_path / method, pairs, dedup={"max_pairs_in_memory": limit, "partitions": 2})
-        told = corpus.manifest("clusters")["details"]["components"]
-        assert (told["method"], told["pairs"], told["limit"]) == (method, len(pairs), limit)
-        assert f"{len(pairs)} pairs" in told["reason"] and f"max_pairs_in_memory = {limit}" in told["reason"]
-    forced = done(tmp_path / "forced", pairs, dedup={"max_pairs_in_memory": 1, "components": "one-worker"})
-    told = forced.manifest("clusters")["details"]["components"]
-    assert (told["method"], told["reason"]) == ("one worker", "dedup.components is one-worker")
+    corpus = signed(tmp_path)
+    job.run(match_of(pairs), corpus)
+    dedup = corpus.config.dedup
+    for limit, rounds in [(len(pairs), False), (len(pairs) - 1, True)]:
+        dedup.max_pairs_in_memory = limit
+        chosen = join_rounds.method(corpus)
+        assert (chosen.rounds, chosen.pairs, chosen.limit) == (rounds, len(pairs), limit)
+        assert f"{len(pairs)} pairs" in chosen.reason and f"max_pairs_in_memory = {limit}" in chosen.reason
+    dedup.components = "one-worker"
+    assert join_rounds.method(corpus)[::3] == (False, "dedup.components is one-worker")
+    dedup.components, dedup.max_pairs_in_memory = "rounds", 10**9
+    assert join_rounds.method(corpus)[::3] == (True, "dedup.components is rounds")
 
 
 def test_rounds_that_do_not_converge_are_an_error(tmp_path, pairs, monkeypatch):
@@ -299,6 +303,7 @@ def test_rounds_resume_where_they_were(tmp_path, pairs, monkeypatch):
     assert kept == {f"round-{last:02d}"}  # earlier rounds are deleted
 
 
+@pytest.mark.long
 def test_other_pairs_make_other_rounds_and_one_worker_leaves_none(tmp_path, pairs):
     corpus = done(tmp_path / "a", pairs, dedup=ROUNDS)
     fewer = dict(list(pairs.items())[: len(pairs) // 2])

@@ -193,3 +193,18 @@ def test_what_is_no_longer_asked_for_leaves_no_trace(corpus):
     assert storage.list_files(corpus.folder("copies")) == {}
     assert job.run(made, corpus) is True
     assert contents(corpus) == {"a": "ONE"}
+
+
+def test_jobs_that_come_before_run_one_by_one_and_only_where_there_is_something_to_do(corpus):
+    made = copy_job({"a": "one"})
+    names = []
+
+    def before(corpus):
+        for number in (1, 2):
+            names.append(f"round {number}")
+            yield dataclasses.replace(copy_job({"b": "two"}), name=f"round {number}", folder=f"rounds/{number}")
+            assert corpus.manifest(f"rounds/{number}")["stage"] == f"round {number}"  # done by now
+
+    after = dataclasses.replace(made, before=before)
+    assert [job.run(after, corpus), job.run(after, corpus)] == [True, False]
+    assert names == ["round 1", "round 2"]
