@@ -39,12 +39,12 @@ class Costs:
     """
 
     # Time
-    start_up: float = 3.5  # s of a run: imports, Beam pipelines, kernels out of their cache
+    start_up: float = 3.0  # s of a run: imports, Beam pipelines, kernels out of their cache
     sort: float = 0.055  # s: to sort ``_SORTED`` random numbers, on two threads at once
     match_document: float = 4.5e-6  # core-s: read the values, hash 14 bands, sort the buckets
     match_pair: float = 4.8e-6  # core-s: fetch both digests of 112 values, compare, write
-    cluster_document: float = 0.5e-6  # core-s: read the key, write the row
-    cluster_pair: float = 0.4e-6  # core-s: unite, judge
+    cluster_document: float = 0.25e-6  # core-s: read the key, write the row
+    cluster_pair: float = 0.15e-6  # core-s: unite, judge
     busy: float = 0.8  # of the time of the local engine's threads: the rest they wait for Python's lock and the disk
 
     # Candidate pairs for each document that is removed: with the centre of all, with that of its own dump, …
@@ -54,7 +54,7 @@ class Costs:
     membership: float = 9.0  # B: a document in one bucket; ascending keys pack to next to nothing
     match_pair_bytes: float = 32.0  # B: a pair on its ways, without digests
     digests: float = 0.3  # digests of 2 B a value that travel for a pair: a centre travels once a message
-    cluster_pair_bytes: float = 32.0  # B: a pair, and the decisions on its documents
+    cluster_pair_bytes: float = 8.2  # B: a pair, and the decisions on its documents
 
     # Memory
     base: float = 350e6  # B: a process with everything imported

@@ -16,8 +16,8 @@ from pipeline.jobs import ingest, sign
 from pipeline.parts import read_part, text_bytes
 from pipeline.sources.read import read_documents
 
-_FILES = 8  # files that a sample is taken from, spread over all
-_BYTES = 1 << 20  # of text, from each
+_FILES = 6  # files that a sample is taken from, spread over all
+_BYTES = 2 << 20  # of text, from each
 
 _Item = TypeVar("_Item")
 
