@@ -44,7 +44,8 @@ from tokenizer.replay_kernels import replay_merges
 
 LARGEST = 2**63 - 1
 _NARROW_TOKENS = 1 << 15  # as many ids fit into the 16-bit cells that training begins with
-_SPARE_POSITIONS = 1 << 22  # positions that may be listed however small the text
+_SPARE_POSITIONS = 1 << 26  # positions that may be listed however small the text
+_ROOM = 1 << 25  # for positions of pairs made later, where half as many as are listed are fewer
 _POSITIONS_SHARE = 4  # else one in so many cells
 _WATCHED = 1 << 20  # pairs to begin a generation with, by the sketch of their totals
 _SKETCH_BITS = 16, 24
@@ -169,7 +170,7 @@ class Training:
         self._threshold = threshold
         found, entries = len(left), int(length.sum())
         start = np.cumsum(length) - length
-        room = entries + max(entries // 2, 2 * int(length.max()), _SPARE_POSITIONS)
+        room = entries + max(entries // 2, 2 * int(length.max()), min(2 * entries, _ROOM))
         positions = np.empty(room, np.uint32 if len(symbols) < 2**32 else np.int64)
         pairs = Pairs(left, right, total, start, np.zeros(found, np.int64), np.empty(0, np.int32))
         heap = Heap(np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.int32))

@@ -85,6 +85,7 @@ def short_generations(monkeypatch):
     """Generations that end early for every reason there is: no positions left, rare pairs, 16-bit ids at their end."""
     monkeypatch.setattr(training, "_NARROW_TOKENS", 400)
     monkeypatch.setattr(training, "_SPARE_POSITIONS", 16)
+    monkeypatch.setattr(training, "_ROOM", 16)
     monkeypatch.setattr(training, "_FEWER_THAN_PIECES", 1 / 64)
     monkeypatch.setattr(training, "_WATCHED", 64)
     monkeypatch.setattr(training, "_SKETCH_BITS", (8, 10))
