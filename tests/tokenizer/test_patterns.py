@@ -76,11 +76,11 @@ def some_chain(rng):
 
 
 def test_generated_expressions():
-    run_on_tables_or_are_refused(random.Random(1), 250, no_chain)
+    run_on_tables_or_are_refused(random.Random(1), 150, no_chain)
 
 
 def test_generated_chains():
-    run_on_tables_or_are_refused(random.Random(2), 120, some_chain)
+    run_on_tables_or_are_refused(random.Random(2), 80, some_chain)
 
 
 @pytest.mark.long
