@@ -53,19 +53,18 @@ def difference(left: str, right: str) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     places = 0
     for together, group in _by_place(stretches):
+        places += together is None
+        if places > _PLACES:
+            continue
         if together is not None:
             rows.append({"same": together})
             continue
-        places += 1
-        if places <= _PLACES:
-            rows.append(
-                {
-                    "left": _runs(left_words, [(each.same, each.left_start, each.left_stop) for each in group]),
-                    "right": _runs(right_words, [(each.same, each.right_start, each.right_stop) for each in group]),
-                }
-            )
-    while len(rows) > 2 * _PLACES + 1:  # the same words between places that are not shown
-        rows.pop()
+        rows.append(
+            {
+                "left": _runs(left_words, [(each.same, each.left_start, each.left_stop) for each in group]),
+                "right": _runs(right_words, [(each.same, each.right_start, each.right_stop) for each in group]),
+            }
+        )
     return {
         "left_words": len(left_words),
         "right_words": len(right_words),
