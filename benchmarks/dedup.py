@@ -41,7 +41,7 @@ from benchmarks.harness import SNAPSHOTS, finish, machine, row
 from benchmarks.measuring import process
 
 PEERS = {"datatrove": "datatrove", "text-dedup": "text_dedup"}
-PEER_TIMEOUT = 600
+PEER_TIMEOUT = 900
 TARGET_RATIO, TARGET_CASE = 30, 100_000
 MOST_MEMORY_MB = 16_000
 LEAST_AGREEMENT = 0.98
