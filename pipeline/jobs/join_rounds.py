@@ -60,9 +60,10 @@ def rounds(corpus: Corpus) -> Iterator[Job]:
         GristmillError: edges still move after the last round there may be.
     """
     if not method(corpus).rounds:
-        storage.delete([corpus.path(f"{FOLDER}/{path}") for path in storage.list_files(corpus.folder(FOLDER))])
+        _clear(corpus, ())
         return
     done = last_round(corpus)
+    _clear(corpus, (done, done + 1))  # rounds on other pairs; the next one may be half done
     while not done or corpus.manifest(folder_of(done))["counts"]["moved"]:
         if done == star_rounds.MOST_ROUNDS:
             moved = corpus.manifest(folder_of(done))["counts"]["moved"]
@@ -81,6 +82,13 @@ def last_round(corpus: Corpus) -> int:
     begun = {path.split("/")[0] for path in storage.list_files(corpus.folder(FOLDER))}
     numbers = sorted((int(name.removeprefix("round-")) for name in begun if name.startswith("round-")), reverse=True)
     return next((number for number in numbers if job.state_of(job_of(number), corpus).current), 0)
+
+
+def _clear(corpus: Corpus, kept: Iterable[int]) -> None:
+    """Deletes all rounds but these."""
+    stay = {folder_of(number).removeprefix(f"{FOLDER}/") for number in kept}
+    found = [path for path in storage.list_files(corpus.folder(FOLDER)) if path.split("/")[0] not in stay]
+    storage.delete([corpus.path(f"{FOLDER}/{path}") for path in found])
 
 
 def folder_of(number: int) -> str:
