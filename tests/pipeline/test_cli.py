@@ -25,7 +25,18 @@ VERBS = [
     ("dedup", "report"),
     *[
         ("tokenizer", verb)
-        for verb in ("train", "count", "merge", "inspect", "compare", "encode", "decode", "export", "import")
+        for verb in (
+            "train",
+            "count",
+            "merge-counts",
+            "merge",
+            "inspect",
+            "compare",
+            "encode",
+            "decode",
+            "export",
+            "import",
+        )
     ],
     *[("shards", verb) for verb in ("stats", "head", "verify")],
     *[("quality", verb) for verb in ("train", "evaluate")],
