@@ -52,7 +52,7 @@ def curve(
     """The share removed when the first 1, 2, ... n dumps are deduplicated together.
 
     The figures are exact, equal to deduplicating only those dumps, for pairs of ``candidate_pairs`` or
-    ``verified_pairs``, whose pairs within a set of first dumps do not depend on later ones.
+    of ``dedup.matching``, whose pairs within a set of first dumps do not depend on later ones.
 
     Args:
         keys: uint64 [n], all documents, ascending and distinct; left, right: uint64 [p], the accepted pairs.

@@ -34,8 +34,8 @@ _Sample = tuple[float, int, int]  # by what they are sorted, left, right
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
-    """What the pairs depend on, and the partitions, which change no byte."""
-    asked = {"verify", "min_jaccard", "passes", "urls", "scope", "both_orders", "partitions"}
+    """What the pairs depend on; the partitions change no byte."""
+    asked = {"verify", "min_jaccard", "passes", "urls", "scope", "both_orders"}
     banding = sign.banding(config.dedup)
     return {
         "signatures": sign.settings_of(config),

@@ -74,8 +74,8 @@ def question(corpus: Corpus, pending: list[Task], settings: dict[str, Any]) -> Q
     forward = WITHIN if settings["scope"] == "per-dump" else FORWARD | WITHIN
     documents = [_documents(each) for each in corpora]
     sizes = [sum(each.values()) for each in documents]
-    partitions = max(settings["partitions"], -(-sum(sizes) * banding.bands // _MEMBERSHIPS_IN_A_PARTITION))
-    workers = workers_of(corpus.config.engine) if corpus.config.engine.name == "direct" else settings["partitions"]
+    partitions = max(corpus.config.dedup.partitions, -(-sum(sizes) * banding.bands // _MEMBERSHIPS_IN_A_PARTITION))
+    workers = workers_of(corpus.config.engine) if corpus.config.engine.name == "direct" else partitions
     for_memory = -(-sizes[0] // _DOCUMENTS_IN_A_GROUP[settings["verify"]])
     return Question(
         tuple(corpora),

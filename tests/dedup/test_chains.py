@@ -8,11 +8,11 @@ from deciding import EVERY_POLICY, POLICY, columns, decided, removed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.candidates import dump_of, unique_pairs
+from dedup.candidates import dump_of
+from dedup.matching import match
 from dedup.policies import SCORED, Policy, clusters
 from dedup.rates import curve, reversed_dumps
 from dedup.tallies import Documents, add, judge
-from dedup.verification import verified_pairs
 
 DUMPS = (0, 2, 3, 7)
 KEYS = [dump << 52 | row for dump in DUMPS for row in range(6)]
@@ -105,9 +105,8 @@ def test_what_max_chain_is_for():
 
 @pytest.fixture(scope="module")
 def real_pairs(snapshots):
-    keys, hashes, rows = snapshots.buckets()
-    found = verified_pairs(keys, hashes, rows, snapshots.signed.minima)
-    return unique_pairs(found.left, found.right)
+    found = match(snapshots.keys, snapshots.signed).pairs
+    return found.left, found.right
 
 
 @pytest.mark.parametrize("policy", EVERY_POLICY, ids=str)

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup.candidates import candidate_pairs, dump_of
+from dedup.matching import match
+from dedup.minhash import Signatures
 from dedup.policies import clusters
 from dedup.rates import REFERENCE_TABLE, cluster_sizes, curve, largest_clusters, overlap
-from dedup.verification import verified_pairs
 
 ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 9)), min_size=1, max_size=60)
 
@@ -40,9 +41,8 @@ def test_the_curve_is_exact_for_every_prefix(rows):
 
 
 def test_the_curve_of_real_dumps_is_exact_for_every_prefix(snapshots):
-    keys, hashes, rows = snapshots.buckets()
-    minima = snapshots.signed.minima
-    whole = verified_pairs(keys, hashes, rows, minima)
+    keys = snapshots.keys
+    whole = match(keys, snapshots.signed).pairs
     points = curve(snapshots.keys, whole.left, whole.right)
     assert [point.dump for point in points] == [0, 1, 2, 3, 4, 5]
     assert [point.share for point in points] == sorted(point.share for point in points)
@@ -51,9 +51,9 @@ def test_the_curve_of_real_dumps_is_exact_for_every_prefix(snapshots):
             (dump_of(keys) <= point.dump, point.removed),
             (dump_of(keys) == point.dump, point.removed_alone),
         ):
-            pairs = verified_pairs(keys[chosen], hashes[chosen], rows[chosen], minima)
-            documents = np.unique(keys[chosen])
-            assert found == (~clusters(documents, pairs.left, pairs.right).kept).sum()
+            some = Signatures(*(column[chosen] for column in snapshots.signed))
+            pairs = match(keys[chosen], some).pairs
+            assert found == (~clusters(keys[chosen], pairs.left, pairs.right).kept).sum()
     final = clusters(snapshots.keys, whole.left, whole.right)
     assert points[-1].removed == (~final.kept).sum()
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from dedup.candidates import candidate_pairs, unique_pairs
+from dedup.matching import match
 from dedup.policies import clusters
 from dedup.radix_kernels import sort_pairs
 from dedup.shingles import distinct_shingles, exact_jaccard
-from dedup.verification import estimated_jaccard_of_rows, verified_pairs
+from dedup.verification import estimated_jaccard_of_rows
 from text.code_points import HAN, SPACE, code_points
 
 
@@ -43,10 +44,9 @@ def rows_of(snapshots, pairs):
     return np.searchsorted(snapshots.keys, pairs[0]), np.searchsorted(snapshots.keys, pairs[1])
 
 
-def pairs_by_leaders(snapshots):
-    keys, hashes, rows = snapshots.buckets()
-    found = verified_pairs(keys, hashes, rows, snapshots.signed.minima, 0.7)
-    return unique_pairs(found.left, found.right)
+def pairs_in_passes(snapshots):
+    found = match(snapshots.keys, snapshots.signed).pairs
+    return found.left, found.right
 
 
 def pairs_by_stars(snapshots):
@@ -66,7 +66,7 @@ def test_the_truth_is_the_truth(snapshots, truth):
             assert truth.jaccard[a, b] == pytest.approx(exact)
 
 
-@pytest.mark.parametrize("find", [pairs_by_leaders, pairs_by_stars])
+@pytest.mark.parametrize("find", [pairs_in_passes, pairs_by_stars])
 def test_recall_and_precision(snapshots, truth, find):
     pairs = find(snapshots)
     found = clusters(snapshots.keys, *pairs)
@@ -97,7 +97,7 @@ def test_the_estimate_is_within_its_error_on_real_text(snapshots, truth):
     assert np.abs(error[exact == 1]).max() == 0
 
 
-@pytest.mark.parametrize("find", [pairs_by_leaders, pairs_by_stars])
+@pytest.mark.parametrize("find", [pairs_in_passes, pairs_by_stars])
 def test_chinese_and_english_pages_never_merge(snapshots, find):
     flags = code_points().flags
     shares = []
