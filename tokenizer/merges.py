@@ -74,7 +74,7 @@ def train(
         progress: called with (tokens so far, tokens asked for) a few hundred times.
         minimum_count: pairs that occur less often are not merged.
         longest: bytes of the longest token that is made; ``tokenizers``' ``max_token_length`` n is n - 1 here.
-        may_make: whether a token with these bytes may be made; asked before each merge, which then costs some 10 µs more.
+        may_make: whether a token with these bytes may be made; asked before each merge, 10 µs each.
         base: merges to begin with, whatever their counts; further ones are learned on top.
         strict: refuse a text too small for its vocabulary instead of returning fewer merges.
         checkpoint: given the merges so far now and then; as ``base`` of a later call with the same counts they lead to
