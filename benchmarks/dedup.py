@@ -10,7 +10,7 @@ Chinese, four dumps, half of them copies, 40 % of these byte for byte, the other
 similarity of 0.85 to 0.99), so that what was removed is held against the truth: the adjusted Rand index of ours, the
 count of everyone. Each run is a process of its own with start-up counted; the kernels were compiled by a small run
 before. Memory is that of the whole process tree. A peer gets the same files, bands × rows = 14 × 8 and as many workers,
-up to ``--peer-documents``; one that is not installed (extra ``bench``) or fails is noted.
+up to ``--peer-documents``; one that is not installed (extra ``bench``; text-dedup by hand) or fails is noted.
 
 The forecast of ``gristmill dedup --dry-run`` is made before each run and held against what then happened.
 """
@@ -41,6 +41,10 @@ from benchmarks.harness import SNAPSHOTS, finish, machine, row
 from benchmarks.measuring import process
 
 PEERS = {"datatrove": "datatrove", "text-dedup": "text_dedup"}
+INSTALL = {
+    "datatrove": "pip install 'gristmill[bench]'",
+    "text-dedup": "pip install text-dedup, in an environment of its own: it pins old packages",
+}
 PEER_TIMEOUT = 900
 TARGET_RATIO, TARGET_CASE = 30, 100_000
 MOST_MEMORY_MB = 16_000
@@ -109,7 +113,7 @@ class _Benchmark:
             if importlib.util.find_spec(PEERS[name]):
                 self.peers.append(name)
             else:
-                self.notes.append(f"{name} is not installed (pip install 'gristmill[bench]'): not compared")
+                self.notes.append(f"{name} is not installed ({INSTALL[name]}): not compared")
 
     def run(self) -> None:
         """The small run that compiles, then every case."""

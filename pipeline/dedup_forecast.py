@@ -24,6 +24,7 @@ from pipeline import documents
 from pipeline.corpus import Corpus, part_name
 from pipeline.job import Task
 from pipeline.jobs import sign
+from pipeline.matching.question import enough_groups, enough_partitions
 from pipeline.parts import text_bytes, write_part
 from pipeline.workload import Workload
 from text.hashing import keyed_hash
@@ -62,13 +63,12 @@ class Costs:
     held: float = 1.5  # times what is shuffled, on the local engine, which keeps it
     sorted_membership: float = 64.0  # B: a document in a bucket, while its partition is sorted
     compared_digest: float = 3.9  # times the digests of a group of documents, while their pairs are compared
-    united_pair: float = 130.0  # B: a pair, in the worker that unites them
+    united_pair: float = 160.0  # B: a pair, in the worker that unites them
 
 
 COSTS = Costs()
 _SAMPLE_RUNS = 3
 _SORTED = 1 << 20
-_MOST_IN_A_GROUP = 2_000_000  # documents, on the local engine; see ``pipeline.matching.question``
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,13 @@ def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int,
     work = (workload.unsigned_bytes + read_again) * machine.sign_byte + machine.slower * (match + cluster)
 
     match_shuffle = memberships * costs.membership + pairs * (costs.match_pair_bytes + judged_by * costs.digests)
-    groups = max(workers, n // _MOST_IN_A_GROUP)
+    groups = enough_groups(dedup.verify, n, workers)
+    partitions = enough_partitions(dedup, memberships)
 
     def compared(groups: float) -> float:
         return n / groups * 2 * values * costs.compared_digest
 
-    partition = memberships / dedup.partitions * costs.sorted_membership
+    partition = memberships / partitions * costs.sorted_membership
     united = min(pairs, dedup.max_pairs_in_memory) * costs.united_pair
     here = max(costs.held * match_shuffle + workers * max(partition, compared(groups)), united)
     return Forecast(
@@ -164,7 +165,7 @@ def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int,
         core_seconds=start_up + work,
         start_up_seconds=start_up,
         local_memory=round(costs.base + workers * costs.reading + here),
-        worker_memory=round(costs.base + costs.reading + max(partition, compared(dedup.partitions), united)),
+        worker_memory=round(costs.base + costs.reading + max(partition, compared(partitions), united)),
     )
 
 

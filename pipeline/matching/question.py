@@ -10,6 +10,7 @@ import numpy as np
 from dedup.banding import Banding
 from dedup.candidates import FORWARD, REVERSED, WITHIN
 from dedup.minhash import MinHashSettings
+from pipeline.config import Dedup
 from pipeline.corpus import Corpus, part_number, part_of
 from pipeline.job import Task
 from pipeline.matching.groups import Groups, grouped
@@ -23,6 +24,16 @@ _DOCUMENTS_IN_A_LEFT_GROUP = 200_000  # whose pairs, met in all partitions, a wo
 _DOCUMENTS_IN_A_GROUP = {"estimate": 2_000_000, "exact": 100_000, "off": 2_000_000}
 
 
+def enough_partitions(dedup: Dedup, memberships: int) -> int:
+    """Partitions of the bucket shuffle: as many as the config asks for, and enough for the memory of a worker."""
+    return max(dedup.partitions, -(-memberships // _MEMBERSHIPS_IN_A_PARTITION))
+
+
+def enough_groups(verify: str, documents: int, workers: int) -> int:
+    """Groups of documents that are compared at once: one a worker, and more where memory asks for it."""
+    return max(workers, -(-documents // _DOCUMENTS_IN_A_GROUP[verify]))
+
+
 @dataclass(frozen=True)
 class Question:
     """What is asked of which signatures.
@@ -33,7 +44,7 @@ class Question:
         groups: the parts of this corpus, in as few groups as memory allows, by which pairs are compared: the digest of
             a left document travels once to each.
         pending: int64, ascending numbers of the parts whose pairs are wanted: those whose later document lies there.
-        partitions: as many as ``config.Dedup`` asks for, and enough for the memory of a worker.
+        partitions: of the buckets, see ``enough_partitions``.
         banding, verify, min_jaccard, passes, urls, both_orders: see ``config.Dedup``.
         levels: see ``dedup.candidates``.
     """
@@ -74,16 +85,15 @@ def question(corpus: Corpus, pending: list[Task], settings: dict[str, Any]) -> Q
     forward = WITHIN if settings["scope"] == "per-dump" else FORWARD | WITHIN
     documents = [_documents(each) for each in corpora]
     sizes = [sum(each.values()) for each in documents]
-    partitions = max(corpus.config.dedup.partitions, -(-sum(sizes) * banding.bands // _MEMBERSHIPS_IN_A_PARTITION))
+    partitions = enough_partitions(corpus.config.dedup, sum(sizes) * banding.bands)
     workers = workers_of(corpus.config.engine) if corpus.config.engine.name == "direct" else partitions
-    for_memory = -(-sizes[0] // _DOCUMENTS_IN_A_GROUP[settings["verify"]])
     return Question(
         tuple(corpora),
         tuple(
             grouped(each, max(workers, -(-size // _DOCUMENTS_IN_A_LEFT_GROUP)))
             for each, size in zip(documents, sizes, strict=True)
         ),
-        grouped(documents[0], max(workers, for_memory)),
+        grouped(documents[0], enough_groups(settings["verify"], sizes[0], workers)),
         np.array(sorted(part_number(task.name, corpora[0].dumps) for task in pending), np.int64),
         banding,
         settings["verify"],
