@@ -8,6 +8,7 @@ file. Reading needs only NumPy and pyarrow.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -134,18 +135,43 @@ def write_shard(destination: Any, parts: Sequence[Documents], of: pa.Schema) -> 
 
 
 def open_shard(path: str | Path) -> pa.Table:
-    """Maps a shard into memory: columns ``tokens``, ``key``, ``source``; nothing is read before it is used.
+    """Maps a shard into memory: columns ``tokens``, ``key``, ``source``; no token is read before it is used.
+
+    List offsets, dictionary indices and sizes are checked, so that no damage makes a later read leave the file's bytes.
+    Changed tokens and keys pass: those only a checksum finds, see ``verify``.
 
     Raises:
-        ValueError: the file is not a shard.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no shard, or a damaged one.
     """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path}: is no Arrow file ({error}); write the shards again") from error
-    if table.column_names != ["tokens", "key", "source"]:
-        raise ValueError(f"{path}: has columns {table.column_names}, a shard has tokens, key, source")
+        problem = _structural_problem(table)
+    except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
+        raise ValueError(f"{path}: is no Arrow file, or a damaged one ({error}); write the shards again") from error
+    if problem:
+        raise ValueError(f"{path}: {problem}; write the shards again")
     return table
+
+
+def _structural_problem(table: pa.Table) -> str | None:
+    """What is wrong with the columns of a shard; Arrow's own checks raise ArrowInvalid."""
+    if table.column_names != [field.name for field in SHARD_FIELDS]:
+        return f"has columns {table.column_names}, a shard has tokens, key, source"
+    for wanted, column in zip(SHARD_FIELDS, table.columns, strict=True):
+        if column.type != wanted.type:
+            return f"column {wanted.name} is {column.type}, in a shard it is {wanted.type}"
+    for value in (table.schema.metadata or {}).values():
+        value.decode()
+    for batch in table.to_batches():
+        batch.validate(full=True)
+        tokens, keys, sources = batch.columns
+        if any(array.null_count for array in (tokens, tokens.values, keys, sources, sources.dictionary)):
+            return "has nulls, which no shard has"
+    return None
 
 
 def index(
@@ -214,10 +240,29 @@ def read_index(folder: str | Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: is not JSON ({error}); write the shards again") from error
-    missing = [key for key in ("tokenizer", "vocabulary", "splits") if key not in content]
-    if missing:
-        raise ValueError(f"{path}: has no {missing[0]!r}; write the shards again")
+    problem = _index_problem(content)
+    if problem:
+        raise ValueError(f"{path}: {problem}; write the shards again")
     return content
+
+
+def _index_problem(content: Any) -> str | None:
+    """What an index lacks."""
+    if missing := _missing(content, {"tokenizer": str, "vocabulary": int, "splits": dict}):
+        return f"has no {missing!r}"
+    for name, split in content["splits"].items():
+        if missing := _missing(split, {"documents": int, "tokens": int, "files": list}):
+            return f"splits.{name} has no {missing!r}"
+        for number, file in enumerate(split["files"]):
+            if missing := _missing(file, {"path": str, "documents": int, "tokens": int, "bytes": int, "sha256": str}):
+                return f"splits.{name}.files, entry {number}, has no {missing!r}"
+    return None
+
+
+def _missing(content: Any, kinds: Mapping[str, type]) -> str | None:
+    """The first of some keys that is absent or of another kind."""
+    found = content if isinstance(content, dict) else {}
+    return next((key for key, kind in kinds.items() if not isinstance(found.get(key), kind)), None)
 
 
 def verify(folder: str | Path, tokenizer: str | None = None) -> list[str]:
@@ -262,8 +307,8 @@ def _shard_problems(folder: Path, file: Mapping[str, Any], content: Mapping[str,
         return
     try:
         table = open_shard(path)
-    except (ValueError, pa.ArrowException) as error:
-        yield str(error)
+    except ValueError as error:
+        yield str(error).removeprefix(f"{path}: ")
         return
     made_with = (table.schema.metadata or {}).get(_TOKENIZER, b"").decode()
     if made_with != content["tokenizer"]:

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from tokenizer import megatron, shards
+from tokenizer import megatron, shards, shuffle
 
 
 def read_dataset(prefix):
@@ -51,3 +51,26 @@ def test_documents_come_back_in_order(tmp_path, vocabulary, code):
     assert documents == [tokens[offsets[i] : offsets[i + 1]].tolist() for i in np.argsort(hashes)]
     with pytest.raises(ValueError, match=r"split 'test' is unknown: these shards have train"):
         megatron.export(tmp_path, "test", tmp_path / "out" / "web")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"tokens": 11}, "holds 2 documents and 10 tokens, the index says 2 and 11"),
+        ({"documents": 3}, "the index says 3 and 10"),
+        ({"vocabulary": 9}, "holds token 9, outside the vocabulary of 9"),
+    ],
+)
+def test_what_the_index_does_not_say_is_not_written(tmp_path, change, told):
+    part = shards.Documents(
+        np.arange(2, dtype=np.uint64), np.arange(2, dtype=np.uint64), shuffle.as_sources(["web"] * 2),
+        np.arange(10, dtype=np.uint32), np.array([0, 4, 10]),
+    )  # fmt: skip
+    summary = shards.write_shard(tmp_path / "a.arrow", [part], shards.schema("a" * 64, 10))
+    index = shards.index({"train": [("a.arrow", summary)]}, tokenizer="a" * 64, vocabulary=10, seed=0)
+    index["splits"]["train"]["files"][0] |= {k: v for k, v in change.items() if k != "vocabulary"}
+    index |= {k: v for k, v in change.items() if k == "vocabulary"}
+    shards.write_index(tmp_path, index)
+    with pytest.raises(ValueError, match=rf"a\.arrow: .*{told}; `gristmill shards verify`"):
+        megatron.export(tmp_path, "train", tmp_path / "out" / "web")
+    assert not list((tmp_path / "out").iterdir())

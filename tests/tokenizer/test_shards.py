@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import subprocess
 import sys
 
@@ -236,3 +237,85 @@ def test_bad_input_is_named(tmp_path):
     (tmp_path / "shards.json").write_text('{"tokenizer": "a"}')
     with pytest.raises(ValueError, match="has no 'vocabulary'"):
         read_index(tmp_path)
+    with pytest.raises(FileNotFoundError) as missing:
+        open_shard(tmp_path / "gone.arrow")
+    assert missing.value.filename == str(tmp_path / "gone.arrow")
+
+
+def test_an_index_that_lacks_a_field_is_named(folder):
+    whole = read_index(folder)
+    for change, told in [
+        (lambda content: content["splits"]["train"].pop("files"), "splits.train has no 'files'"),
+        (lambda content: content["splits"]["train"].update(files=None), "splits.train has no 'files'"),
+        (lambda content: content["splits"]["train"].pop("tokens"), "splits.train has no 'tokens'"),
+        (lambda content: content.update(splits=["train"]), "has no 'splits'"),
+        (lambda content: content["splits"]["train"]["files"][2].pop("sha256"), "entry 2, has no 'sha256'"),
+        (lambda content: content["splits"]["train"]["files"].append("a"), "entry 3, has no 'path'"),
+    ]:
+        content = json.loads(json.dumps(whole))
+        change(content)
+        write_index(folder, content)
+        for reader in (verify, stats, head):
+            with pytest.raises(ValueError, match=rf"shards\.json: .*{told}; write the shards again"):
+                reader(folder)
+
+
+FLIPS = """
+import random, sys
+from pathlib import Path
+from tokenizer import megatron, shards
+folder, of = Path(sys.argv[1]), sys.argv[2]
+whole, refused, chance = (folder / of).read_bytes(), 0, random.Random(5)
+reads = [
+    lambda: shards.stats(folder),
+    lambda: [row["tokens"].sum() for row in shards.head(folder, 1000)],
+    lambda: megatron.export(folder, "train", folder / "out"),
+]
+places = [*range(0, 3000, 5), *range(len(whole) - 1500, len(whole), 5)]
+for at in places:
+    damaged = bytearray(whole)
+    damaged[at] ^= 1 << chance.randrange(8)
+    print(at, file=sys.stderr, flush=True)
+    (folder / of).unlink()  # what is mapped stays as it is
+    (folder / of).write_bytes(damaged)
+    for read in reads:
+        try:
+            read()
+        except ValueError as error:
+            assert str(folder / of) in str(error), error
+            refused += 1
+print(refused / len(places) / len(reads))
+"""
+
+
+def test_no_flipped_bit_kills_a_reader(folder):
+    """In the schema, the first batch's header and offsets, and the footer; in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", FLIPS, str(folder), "part-0.arrow"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{done.returncode} after a flip at {done.stderr.splitlines()[-1]}: {done.stderr}"
+    assert 0.1 < float(done.stdout) < 1
+
+
+def changed_batch(path, change):
+    """Writes the shard again with other columns."""
+    table = pa.ipc.open_file(path.read_bytes()).read_all()
+    changed = pa.table(change(table.combine_chunks()), table.column_names).replace_schema_metadata(
+        table.schema.metadata
+    )
+    with pa.ipc.new_file(path, changed.schema) as writer:
+        writer.write(changed)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda t: [t["tokens"].cast(pa.list_(pa.int32())), t["key"], t["source"]], "column tokens is list"),
+        (lambda t: [pa.array([None, *t["tokens"].to_pylist()[1:]], t["tokens"].type), t["key"], t["source"]], "nulls"),
+        (lambda t: [t["tokens"], pa.array([None, *t["key"].to_pylist()[1:]], pa.uint64()), t["source"]], "nulls"),
+    ],
+)  # fmt: skip
+def test_columns_of_another_kind_are_refused(folder, change, told):
+    changed_batch(folder / "part-0.arrow", change)
+    with pytest.raises(ValueError, match=rf"part-0\.arrow: .*{told}.*; write the shards again"):
+        stats(folder)
