@@ -334,7 +334,7 @@ class _Benchmark:
                 )
 
     def _scaling(self) -> None:
-        """Between two sizes: what match and cluster cost a document, less start-up, against log n; and what one more costs.
+        """Between two sizes: what match and cluster cost a document, less start-up, against log n; and what more cost.
 
         The second is what ``pipeline.dedup_forecast.Costs`` holds: core-seconds on the machine that its ``sort`` is of.
         """

@@ -109,6 +109,37 @@ def cover(offsets, neighbours, order, outside, dumps, last, limit):
 
 
 @njit(nogil=True, cache=True)
+def distances(offsets, neighbours, groups, stays, outside):
+    """Pairs between every node and the one that stays for it, breadth-first within its group: int32 [n].
+
+    0 for what stays, 1 for what has a copy in another corpus; -1 where nothing that stays can be reached.
+
+    Args:
+        offsets, neighbours: the edges at each node, from both ends.
+        groups: integers [n]; no path leads from one to another.
+        stays, outside: bool [n]; of one group, only nodes of one of the two kinds are true.
+    """
+    distance = np.full(len(groups), -1, np.int32)
+    queue = np.empty(len(groups), np.int64)
+    start = stop = 0
+    for node in range(len(groups)):
+        if stays[node] or outside[node]:
+            distance[node] = 1 if outside[node] else 0
+            queue[stop] = node
+            stop += 1
+    while start < stop:
+        node = queue[start]
+        start += 1
+        for i in range(offsets[node], offsets[node + 1]):
+            other = neighbours[i]
+            if distance[other] < 0 and groups[other] == groups[node]:
+                distance[other] = distance[node] + 1
+                queue[stop] = other
+                stop += 1
+    return distance
+
+
+@njit(nogil=True, cache=True)
 def removed_as_documents_come(representative, dumps, axis, minimum):
     """Documents removed with each dump (int64 [axis]), where no later document changes what an earlier one is.
 

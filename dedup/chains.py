@@ -60,6 +60,22 @@ def representatives(
     return chain_kernels.cover(offsets, neighbours, order, outside, positions, last, max_chain)
 
 
+def distances(graph: PairGraph, groups: np.ndarray, stays: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """How many pairs lie between each document and the copy that stays for it, on the shortest way within its group.
+
+    Args:
+        graph: of d nodes; groups: int64 [d], see ``policies.Groups``.
+        stays: bool [d], one of each group, or none of a group that has documents with a copy in another corpus.
+        outside: bool [d], those documents: one pair away from it.
+
+    Returns:
+        int32 [d].
+    """
+    ends = np.concatenate((graph.earlier, graph.later)), np.concatenate((graph.later, graph.earlier))
+    offsets, neighbours = chain_kernels.by_later(len(graph.keys), *ends)
+    return chain_kernels.distances(offsets, neighbours, groups, stays, outside)
+
+
 def removed_by_dump(representative: np.ndarray, positions: np.ndarray, axis: int, minimum: int) -> np.ndarray:
     """Documents removed, at the dump position of what represents them: int64 [axis].
 

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dedup import rates
+from dedup.chains import distances
 from dedup.pair_graph import PairGraph, graph_among, graph_of
 from dedup.policies import Clusters, Groups, Policy, decide, groups
 
 LARGEST = 20  # clusters that are told of
 MEMBERS = 5  # documents of each
+FARTHEST = 10  # pairs between a removed document and the copy that stays; farther ones count as this far
 
 
 class Tally(NamedTuple):
@@ -27,6 +29,7 @@ class Tally(NamedTuple):
         sizes: how many clusters have each size.
         largest: size, id and first keys of the largest clusters, largest first.
         spared: documents that stay because of ``max_chain``.
+        by_distance: int64 [FARTHEST], removed documents by the pairs between them and the copy that stays, from 1 on.
         outside: documents removed for a copy in another corpus.
     """
 
@@ -40,6 +43,7 @@ class Tally(NamedTuple):
     sizes: dict[int, int]
     largest: list[tuple[int, int, list[int]]]
     spared: int
+    by_distance: np.ndarray
     outside: int
 
 
@@ -93,6 +97,7 @@ def judge(
         _sizes(found),
         _largest(graph.keys, found),
         _spared(graph, policy, scores, outside, decided),
+        _by_distance(graph, found, decided, outside),
         int(found.outside.sum()),
     )
     return graph.keys, decided, tally
@@ -116,6 +121,7 @@ def add(tallies: Iterable[Tally], dumps: int) -> Tally:
         dict(sorted(sizes.items())),
         largest[:LARGEST],
         sum(each.spared for each in every),
+        _total([each.by_distance for each in every], FARTHEST),
         sum(each.outside for each in every),
     )
 
@@ -174,6 +180,12 @@ def _spared(
     return int(decided.kept.sum()) - int(without.kept.sum())
 
 
+def _by_distance(graph: PairGraph, found: Groups, decided: Clusters, outside: np.ndarray | None) -> np.ndarray:
+    elsewhere = found.outside & outside if outside is not None else found.outside
+    far = distances(graph, found.first, found.stays & ~found.outside, elsewhere)[~decided.kept]
+    return np.bincount(np.minimum(far, FARTHEST), minlength=FARTHEST + 1)[1:]
+
+
 def to_json(tally: Tally) -> dict[str, Any]:
     """A tally as JSON."""
     value = tally._asdict()
@@ -183,6 +195,6 @@ def to_json(tally: Tally) -> dict[str, Any]:
 
 def from_json(value: dict[str, Any]) -> Tally:
     """What ``to_json`` was given."""
-    arrays = ("removed", "removed_alone", "reversed_removed", "reversed_alone", "overlap")
+    arrays = ("removed", "removed_alone", "reversed_removed", "reversed_alone", "overlap", "by_distance")
     found: dict[str, Any] = {name: np.array(each, np.int64) if name in arrays else each for name, each in value.items()}
     return Tally(**found | {"sizes": dict(value["sizes"])})

@@ -50,9 +50,15 @@ def details(corpus: Corpus, tally: Tally, counts: dict[str, int], parts: Sequenc
     sizes = dict(tally.sizes)
     if alone := counts["documents"] - tally.documents:
         sizes[1] = sizes.get(1, 0) + alone
+    by_distance = tally.by_distance.copy()
+    by_distance[0] += counts["outside_alone"]
     urls = urls_of(corpus, [key for _, _, keys in tally.largest for key in keys])
     found = {
-        "chains": {"max_chain": dedup.max_chain, "documents_spared": tally.spared},
+        "chains": {
+            "max_chain": dedup.max_chain,
+            "documents_spared": tally.spared,
+            "by_distance": [[far, n] for far, n in enumerate(by_distance.tolist(), 1) if n],
+        },
         "curve": curve(order, tally.removed, tally.removed_alone),
         "overlap": {"dumps": [names[index] for index in dumps.tolist()], "matrix": tally.overlap.tolist()},
         "sizes": [list(each) for each in sorted(sizes.items())],

@@ -233,4 +233,4 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     return Outcome(counts, {"components": figures.details["components"]} | found)
 
 
-JOB = Job("cluster", "clusters", 2, settings_of, plan, expand=expand, before=join_rounds.rounds, summarise=summarise)
+JOB = Job("cluster", "clusters", 3, settings_of, plan, expand=expand, before=join_rounds.rounds, summarise=summarise)

@@ -166,10 +166,15 @@ class Components(Part):
 
 
 class Chains(Part):
-    """Pairs that may lie between a removed document and the kept one, and documents that this bound kept."""
+    """Pairs that may lie between a removed document and the kept one, and documents that this bound kept.
+
+    ``by_distance`` are numbers of pairs, and of removed documents that are so far from the kept one; the farthest are
+    counted together, as ``dedup.tallies.FARTHEST``.
+    """
 
     max_chain: int | None = None
     documents_spared: int | None = None
+    by_distance: list[tuple[int, int]] = Field(default_factory=list)
 
 
 class Removed(Part):

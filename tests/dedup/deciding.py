@@ -115,6 +115,27 @@ def decided(keys, pairs, policy, scores=None, outside=frozenset()):
     return found
 
 
+def by_distance(keys, pairs, found, outside=frozenset()):
+    """Removed documents by the pairs between them and the copy that stays; ``found`` is what ``decided`` gave."""
+    neighbours = neighbours_of(pairs)
+    counts = defaultdict(int)
+    for cluster in {cluster for cluster, _, _ in found.values()}:
+        members = {key for key in keys if found[key][0] == cluster}
+        gone = {key for key in members if not found[key][2]}
+        stay = members - gone
+        away = dict.fromkeys(stay, 0) if stay else dict.fromkeys(members & outside, 1)
+        inside = {key: neighbours[key] & members for key in members}
+        queue = list(away)
+        for key in queue:
+            for other in inside[key]:
+                if other not in away:
+                    away[other] = away[key] + 1
+                    queue.append(other)
+        for key in gone:
+            counts[away[key]] += 1
+    return dict(counts)
+
+
 def removed(keys, pairs, policy, scores=None, outside=frozenset()):
     """How many documents go, when only ``keys`` and the pairs among them are there."""
     keys = set(keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from typing import Any
 import planted
 import pyarrow as pa
 import pytest
-from deciding import decided, removed
+from deciding import by_distance, decided, removed
 from planted import Part
 
 from dedup import star_rounds
 from dedup.policies import Policy
+from dedup.tallies import FARTHEST
 from filters import quality
 from pipeline import job, preflight
 from pipeline.corpus import Corpus, part_path
@@ -172,7 +174,16 @@ def test_files_and_figures_are_those_of_plain_python(tmp_path, keys, pairs, dedu
         assert each["keys"] == [str(key) for key in members[:5]] and len(members) == each["size"]
         assert [url.split("/", 3)[3] for url in each["urls"]] == [name_of(key) for key in members[:5]]
     spared = removed(keys, forward(pairs), Policy(policy.keep, None, policy.min_cluster_size), lengths(), outside)
-    assert details["chains"] == {"max_chain": policy.max_chain, "documents_spared": spared - len(gone)}
+    far: Counter[int] = Counter()
+    for away, documents in by_distance(keys, forward(pairs), wanted, outside).items():
+        far[min(away, FARTHEST)] += documents
+    assert details["chains"] == {
+        "max_chain": policy.max_chain,
+        "documents_spared": spared - len(gone),
+        "by_distance": [list(each) for each in sorted(far.items())],
+    }
+    assert sum(n for _, n in details["chains"]["by_distance"]) == len(gone)
+    assert policy.max_chain is None or max(far) <= policy.max_chain
 
     dumps = corpus.dumps()
     for number, point in enumerate(details["curve"], 1):
