@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from tokenizer.foreign_parts import added_tokens, check_numbers, check_parts
 from tokenizer.merges import BYTE_OF_ID, Merges
+from tokenizer.numbering import check_ids, follow_directly
 from tokenizer.pretokenizers import Pretokenizer, from_tokenizers
 from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS, check_special_tokens, padded_vocabulary
 
@@ -36,6 +38,10 @@ class Tokenizer:
         model_vocabulary: rows of the embedding, at least ``tokens``; 0 rounds up to a multiple of 4,096.
         ids: uint32 [regular], the id of each regular token where it is not its rank (imported tokenizers), else None.
         special_ids: name → id where special tokens do not simply follow the regular ones, else empty.
+
+    Raises:
+        ValueError: the special tokens lack an end or repeat one another, ids repeat or are out of range, or the model's
+            vocabulary is below them.
     """
 
     pretokenizer: Pretokenizer
@@ -50,6 +56,9 @@ class Tokenizer:
         if not self.special_ids:
             numbered = {name: self.merges.vocabulary_size + i for i, name in enumerate(self.special_tokens)}
             object.__setattr__(self, "special_ids", numbered)
+        check_ids(self.merges.vocabulary_size, self.ids, self.special_tokens, self.special_ids)
+        if self.ids is not None:
+            object.__setattr__(self, "ids", np.asarray(self.ids, np.uint32))
         if not self.model_vocabulary:
             object.__setattr__(self, "model_vocabulary", padded_vocabulary(self.tokens))
         if self.model_vocabulary < self.tokens:
@@ -90,7 +99,8 @@ class Tokenizer:
         digest.update(np.ascontiguousarray(self.merges.pairs, "<i4").tobytes())
         if self.ids is not None:
             digest.update(np.ascontiguousarray(self.ids, "<u4").tobytes())
-        special = [[name, text, self.special_ids[name]] for name, text in self.special_tokens.items()]
+        by_id = sorted(self.special_tokens, key=self.special_ids.__getitem__)  # as they come back from a file
+        special = [[name, self.special_tokens[name], self.special_ids[name]] for name in by_id]
         digest.update(json.dumps(special, ensure_ascii=True, separators=(",", ":")).encode())
         return digest.hexdigest()
 
@@ -112,8 +122,14 @@ def to_json(tokenizer: Tokenizer) -> dict[str, str]:
     spelled = ["".join(characters[byte] for byte in token) for token in tokenizer.merges.tokens()]
     ids = list(range(len(spelled))) if tokenizer.ids is None else tokenizer.ids.tolist()
     numbered = dict(zip(spelled, ids))
-    if min(tokenizer.special_ids.values()) < max(ids):
-        # Hugging Face's libraries number added tokens behind the vocabulary, unless it holds them.
+    alike = [text for text in tokenizer.special_tokens.values() if text in numbered]
+    if alike:
+        raise ValueError(
+            f"special token {alike[0]!r} is spelled like regular token {numbered[alike[0]]}, and Hugging Face's "
+            "libraries know one id for both: give it another text, or forbid that token (tokenizer.forbidden)"
+        )
+    if not follow_directly(ids, tokenizer.special_ids.values()):
+        # Hugging Face's libraries number added tokens from the size of the vocabulary on, unless it holds them.
         numbered |= {text: tokenizer.special_ids[name] for name, text in tokenizer.special_tokens.items()}
     vocabulary = dict(sorted(numbered.items(), key=lambda item: item[1]))
     added: list[dict[str, Any]] = [
@@ -189,24 +205,12 @@ def from_json(tokenizer_json: str, config_json: str | None = None, where: str = 
 
 
 def _read(document: dict[str, Any], config: dict[str, Any]) -> Tokenizer:
+    check_parts(document)
     model = document["model"]
-    if model.get("type", "BPE") != "BPE":
-        raise ValueError(f"model.type {model['type']!r} is not supported: only byte-level BPE is")
-    unsupported = {
-        "normalizer": document.get("normalizer"),
-        "model.dropout": model.get("dropout"),
-        "model.continuing_subword_prefix": model.get("continuing_subword_prefix"),
-        "model.end_of_word_suffix": model.get("end_of_word_suffix"),
-        "model.byte_fallback": model.get("byte_fallback"),
-        "model.ignore_merges": model.get("ignore_merges"),
-    }
-    for key, value in unsupported.items():
-        if value:
-            raise ValueError(f"{key} {value!r} is not supported: only plain byte-level BPE without it is")
     pretokenizer = from_tokenizers(document.get("pre_tokenizer"))
     characters = _byte_characters()
     vocabulary: dict[str, int] = dict(model["vocab"])
-    added = {token["content"]: token["id"] for token in document.get("added_tokens", [])}
+    added = added_tokens(document, characters)
     # DeepSeek LLM's file has 13 bytes that no valid UTF-8 holds (C0, C1, F5-FF) as added tokens only, and Hugging Face
     # matches those in text: its "ü" decodes to a broken byte (tokenizers issue 1392). They are bytes here, never text.
     vocabulary |= {c: added.pop(c) for c in characters if c not in vocabulary and c in added}
@@ -228,7 +232,8 @@ def _read(document: dict[str, Any], config: dict[str, Any]) -> Tokenizer:
         raise ValueError(
             f"model.vocab {unreachable[0]!r} is made by no merge: {len(unreachable)} tokens are unreachable"
         )
-    ids = np.array([vocabulary[token] for token in rank], np.uint32)
+    check_numbers(document)
+    ids = np.array([vocabulary[token] for token in rank])
     special_tokens = _special_names(added, config)
     ours = config.get(_OURS, {})
     merges = Merges(np.array(pairs, np.int32).reshape(-1, 2), np.zeros(len(pairs), np.int64))
