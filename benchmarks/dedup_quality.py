@@ -72,7 +72,7 @@ def main() -> int:
     copies = copies_of(sets, 0.85)
     recall = float((ids[copies[0]] == ids[copies[1]]).mean())
     precision = float((exact(left, right) >= 0.6).mean())
-    unverified = candidate_pairs(*memberships(keys, signed.content, signed.words, signed.minima, Banding()))
+    unverified = candidate_pairs(*buckets_of(keys, signed))
     before = float((exact(*unique_pairs(*unverified)) >= 0.6).mean())
     shares = han_shares(texts)
     mixed = len(np.intersect1d(ids[shares > 0.3], ids[shares < 0.05]))
@@ -102,13 +102,17 @@ def main() -> int:
 
 def all_alike(keys: np.ndarray, signed: Signatures) -> tuple[np.ndarray, np.ndarray]:
     """Every pair of every bucket that is alike by its signatures; quadratic in the size of a bucket."""
-    of, buckets = memberships(keys, signed.content, signed.words, signed.minima, Banding())
-    left, right = all_pairs(of, buckets)
+    left, right = all_pairs(*buckets_of(keys, signed))
     cut = digests(signed.minima)
     values = cut.shape[1]
     equal = equal_values(cut, np.searchsorted(keys, left), cut, np.searchsorted(keys, right), values)
     alike = equal / values >= THRESHOLD
     return left[alike], right[alike]
+
+
+def buckets_of(keys: np.ndarray, signed: Signatures) -> tuple[np.ndarray, np.ndarray]:
+    """The buckets of documents under the default bands."""
+    return memberships(keys, signed.content, signed.normalised, signed.words, signed.minima, Banding())
 
 
 def all_pairs(keys: np.ndarray, buckets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -51,14 +51,20 @@ class Matched(NamedTuple):
 
 
 def memberships(
-    keys: np.ndarray, content: np.ndarray, words: np.ndarray, minima: np.ndarray, banding: Banding
+    keys: np.ndarray,
+    content: np.ndarray,
+    normalised: np.ndarray,
+    words: np.ndarray,
+    minima: np.ndarray,
+    banding: Banding,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The buckets of documents: one a band, or, for a document without words, the one of its very bytes.
+    """The buckets of documents: one a band and one of its words, or, without words, the one of its very bytes.
 
-    Documents of equal words have equal values, so that exact copies meet in all bands.
+    Documents of equal words meet in all bands too, but there others may stand before them, be tried and refuse until
+    the passes are over. In the bucket of their words they meet nobody else.
 
     Args:
-        keys, content: uint64 [n]; words: uint32 [n]; minima: uint32 [n, at least bands * rows].
+        keys, content, normalised: uint64 [n]; words: uint32 [n]; minima: uint32 [n, at least bands * rows].
 
     Returns:
         ``keys`` and ``buckets``, uint64 [m].
@@ -66,8 +72,8 @@ def memberships(
     worded = words > 0
     bands = band_hashes(minima[worded], banding)
     return (
-        np.concatenate((np.repeat(keys[worded], banding.bands), keys[~worded])),
-        np.concatenate((bands.reshape(-1), content[~worded])),
+        np.concatenate((np.repeat(keys[worded], banding.bands), keys)),
+        np.concatenate((bands.reshape(-1), np.where(worded, normalised, content))),
     )
 
 
@@ -91,7 +97,8 @@ def match(
     banding = banding or Banding()
     cut = digests(signed.minima)
     values = cut.shape[1]
-    pairs = first_pairs(*memberships(keys, signed.content, signed.words, signed.minima, banding), levels)
+    buckets = memberships(keys, signed.content, signed.normalised, signed.words, signed.minima, banding)
+    pairs = first_pairs(*buckets, levels)
     waiting = no_memberships()
     found, similarity, done = [], [], []
     for _ in range(passes):

@@ -24,7 +24,7 @@ from pipeline import documents
 from pipeline.corpus import Corpus, part_name
 from pipeline.job import Task
 from pipeline.jobs import sign
-from pipeline.matching.question import enough_groups, enough_partitions
+from pipeline.matching.question import enough_groups, enough_partitions, memberships_of
 from pipeline.parts import text_bytes, write_part
 from pipeline.workload import Workload
 from text.hashing import keyed_hash
@@ -136,7 +136,7 @@ def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int,
         share = share_assumed(1 if dedup.scope == "per-dump" else workload.dumps)
     removed = n * share
     centres = 1 if dedup.scope == "per-dump" else 3 if dedup.both_orders else 2
-    pairs, memberships = removed * centres * costs.pairs_a_copy, n * (bands + dedup.urls)
+    pairs, memberships = removed * centres * costs.pairs_a_copy, memberships_of(dedup, n)
     # What a document is judged by when pairs are verified: a digest, its shingles, of 6 bytes of text each, or nothing.
     judged_by = {"estimate": 2 * values, "exact": 8 * workload.text_bytes / 6 / max(1, n), "off": 0}[dedup.verify]
     read_again = 2 * share * workload.text_bytes if dedup.verify == "exact" else 0  # as left and as right ones

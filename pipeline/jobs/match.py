@@ -210,7 +210,7 @@ def _first_of_each(rows: list[_Sample], kind: Callable[[_Sample], Hashable]) -> 
 JOB = Job(
     "match",
     "candidates",
-    3,
+    4,
     settings_of,
     plan,
     beside=("refusals", "outside"),

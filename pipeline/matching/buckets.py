@@ -27,6 +27,7 @@ from pipeline.matching.messages import pack, unpack
 from pipeline.matching.question import Question
 
 _ROWS_A_MESSAGE = 1 << 17  # documents whose buckets go out together
+_OF_WORDS = ("content", "normalised", "words")
 WAITING = "waiting"
 
 Rows = tuple[np.ndarray, np.ndarray]  # keys and buckets, uint64 [m] each
@@ -66,12 +67,11 @@ class ToPartitions(beam.DoFn):
             held: dict[bool, list[Rows]] = {False: [], True: []}
             documents = 0
             for part in source.parts:
-                for batch in self._question.corpora[source.corpus].batches(part, ["content", "words", "url", "minima"]):
+                for batch in self._question.corpora[source.corpus].batches(part, [*_OF_WORDS, "url", "minima"]):
                     keys, urls = vector(batch["key"]), vector(batch["url"])
-                    content, words = vector(batch["content"]), vector(batch["words"])
-                    held[False].append(
-                        memberships(keys, content, words, matrix(batch["minima"]), self._question.banding)
-                    )
+                    content, normalised, words = (vector(batch[column]) for column in _OF_WORDS)
+                    minima, banding = matrix(batch["minima"]), self._question.banding
+                    held[False].append(memberships(keys, content, normalised, words, minima, banding))
                     if self._question.urls:
                         held[True].append((keys[urls > 0], urls[urls > 0]))
                     documents += len(keys)

@@ -13,6 +13,7 @@ from dedup.minhash import MinHashSettings
 from pipeline.config import Dedup
 from pipeline.corpus import Corpus, part_number, part_of
 from pipeline.job import Task
+from pipeline.jobs import sign
 from pipeline.matching.groups import Groups, grouped
 from pipeline.matching.indexes import indexes_of
 from pipeline.matching.signature_rows import SignatureFiles
@@ -22,6 +23,11 @@ _MEMBERSHIPS_IN_A_PARTITION = 2_000_000  # a quarter of a GB while a worker sort
 _DOCUMENTS_IN_A_LEFT_GROUP = 200_000  # whose pairs, met in all partitions, a worker merges at once
 # Whose digests, 0.45 GB at 112 values, or whose shingles, some 4 KB each, a worker holds at once.
 _DOCUMENTS_IN_A_GROUP = {"estimate": 2_000_000, "exact": 100_000, "off": 2_000_000}
+
+
+def memberships_of(dedup: Dedup, documents: int) -> int:
+    """Documents in buckets: one for each band, for the words, and for the address where that is asked for."""
+    return documents * (sign.banding(dedup).bands + 1 + dedup.urls)
 
 
 def enough_partitions(dedup: Dedup, memberships: int) -> int:
@@ -85,7 +91,7 @@ def question(corpus: Corpus, pending: list[Task], settings: dict[str, Any]) -> Q
     forward = WITHIN if settings["scope"] == "per-dump" else FORWARD | WITHIN
     documents = [_documents(each) for each in corpora]
     sizes = [sum(each.values()) for each in documents]
-    partitions = enough_partitions(corpus.config.dedup, sum(sizes) * banding.bands)
+    partitions = enough_partitions(corpus.config.dedup, memberships_of(corpus.config.dedup, sum(sizes)))
     workers = workers_of(corpus.config.engine) if corpus.config.engine.name == "direct" else partitions
     return Question(
         tuple(corpora),

@@ -110,6 +110,41 @@ def test_the_job_finds_what_memory_finds(tmp_path, dedup, levels):
     assert all(each.candidates > each.accepted for each in wanted.passes[:3])  # some refused, and tried again
 
 
+# ------------------------------------------------------------------------------------------------- equal documents
+
+CROWDED = {"ngram": 3, "bands": 40, "rows": 1}  # buckets so full that strangers take up all passes
+
+
+def pages_of_one_template(count: int = 600) -> list[str]:
+    """Different pages of the same thirty sentences, each in one of two wordings."""
+    rng = np.random.default_rng(1)
+    wording = np.unique(rng.choice(2, size=(count, 30), p=[0.75, 0.25]), axis=0)
+    sentences = [[" ".join(f"{letter}{n}w{word}" for word in range(4)) + "." for letter in "ab"] for n in range(30)]
+    pages = [" ".join(sentences[n][which] for n, which in enumerate(row)) for row in rng.permutation(wording)]
+    assert len(set(pages)) == len(pages)
+    return pages
+
+
+def test_equal_documents_join_however_many_strangers_share_their_buckets(tmp_path):
+    first = pages_of_one_template()
+    second = [page.upper() for page in first]  # the same words
+    random.Random(1).shuffle(second)
+    matched(tmp_path, [Part("2019", 0, first), Part("2020", 0, second)], **CROWDED)
+    texts, joined = texts_by_key(tmp_path), set(found(tmp_path))
+    place = {texts[key].lower(): key for key in sorted(texts, reverse=True)}
+    assert all((place[text.lower()], key) in joined for key, text in texts.items() if key != place[text.lower()])
+    assert len(place) == len(first) == len(second)
+
+
+def test_equal_documents_of_another_corpus_are_found_among_strangers(tmp_path):
+    pages = pages_of_one_template()
+    matched(tmp_path / "index", [Part("old", 0, pages)], **CROWDED)
+    random.Random(1).shuffle(pages)
+    matched(tmp_path / "out", [Part("2019", 0, pages)], **CROWDED, against=[str(tmp_path / "index")])
+    own, other = texts_by_key(tmp_path / "out"), texts_by_key(tmp_path / "index")
+    assert {key for key, _, copy in outside(tmp_path / "out") if own[key] == other[copy]} == set(own)
+
+
 def test_more_stored_values_are_used_and_other_bands_need_no_new_signatures(tmp_path):
     corpus = matched(tmp_path, permutations=96)
     keys, signatures = signed(tmp_path)
