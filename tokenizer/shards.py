@@ -25,8 +25,8 @@ import pyarrow.compute as pc
 from tokenizer.shuffle import (
     SPLITS,
     Documents,
+    as_lists,
     batches,
-    by_place,
     concatenate,
     read_run_range,
     shard_bounds,
@@ -50,6 +50,7 @@ SHARD_FIELDS = (
 )
 _TOKENIZER = b"gristmill.tokenizer"
 _CHUNK = 1 << 20
+_NONE = np.empty(0, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ def schema(tokenizer: str, vocabulary: int, begin: int | None = None, end: int |
 def write_shard(destination: Any, parts: Sequence[Documents], of: pa.Schema) -> ShardSummary:
     """Writes one shard: all documents of all parts, ordered by (hash, key).
 
+    Tokens are gathered a batch at a time: beside the parts it holds a few record batches and 50 bytes a document.
+
     Args:
         destination: path or binary file object.
         parts: the shard's documents, as ``read_run_range`` returns them; in any order.
@@ -100,9 +103,8 @@ def write_shard(destination: Any, parts: Sequence[Documents], of: pa.Schema) -> 
     Raises:
         ValueError: a token is outside the vocabulary.
     """
-    documents = by_place(concatenate(list(parts)))
-    lengths = np.diff(documents.offsets)
-    largest = int(documents.tokens.max()) if len(documents.tokens) else 0
+    order = _Order(parts)
+    largest = max((int(part.tokens.max(initial=0)) for part in parts), default=0)
     vocabulary = int((of.metadata or {})[b"gristmill.vocabulary"])
     if largest >= vocabulary:
         raise ValueError(
@@ -112,16 +114,13 @@ def write_shard(destination: Any, parts: Sequence[Documents], of: pa.Schema) -> 
         hashing = _Hashing(file)
         sink = pa.PythonFile(hashing, "w")
         with pa.ipc.new_file(sink, of) as writer:
-            for start, stop in batches(documents.offsets):
-                columns = [
-                    token_lists(documents.tokens, documents.offsets[start : stop + 1]),
-                    pa.array(documents.keys[start:stop]),
-                    documents.sources[start:stop],
-                ]
+            for start, stop in batches(order.offsets):
+                columns = [order.token_lists(start, stop), pa.array(order.keys[start:stop]), order.sources[start:stop]]
                 writer.write_batch(pa.record_batch(columns, schema=of))
         sink.flush()
-    names = documents.sources.dictionary.to_pylist()
-    indices = documents.sources.indices.to_numpy() if names else np.empty(0, np.int32)
+    lengths = np.diff(order.offsets)
+    names = order.sources.dictionary.to_pylist()
+    indices = order.sources.indices.to_numpy() if names else np.empty(0, np.int32)
     by_source = {
         name: {
             "documents": int(np.count_nonzero(indices == i)),
@@ -132,6 +131,34 @@ def write_shard(destination: Any, parts: Sequence[Documents], of: pa.Schema) -> 
     return ShardSummary(
         len(lengths), int(lengths.sum()), by_source, largest, hashing.written, hashing.digest.hexdigest()
     )
+
+
+class _Order:
+    """The documents of some parts ordered by (hash, key): ``offsets`` int64 [documents + 1], ``keys``, ``sources``."""
+
+    def __init__(self, parts: Sequence[Documents]) -> None:
+        merged = concatenate([part._replace(tokens=_NONE, offsets=np.zeros(1, np.int64)) for part in parts])
+        self._parts = parts
+        self._first = np.cumsum([0, *(len(part.keys) for part in parts)])  # row of each part's first document
+        self._rows = np.lexsort((merged.keys, merged.hashes))
+        lengths = np.concatenate([np.empty(0, np.int64), *(np.diff(part.offsets) for part in parts)])
+        self.offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[self._rows], dtype=np.int64)])
+        self.keys = merged.keys[self._rows]
+        self.sources = merged.sources.take(pa.array(self._rows))
+
+    def token_lists(self, start: int, stop: int) -> pa.ListArray:
+        """The tokens of documents ``[start, stop)``: list<uint32>, copied out of the parts."""
+        rows = self._rows[start:stop]
+        by_part = np.argsort(rows, kind="stable")  # documents of a part lie together
+        bounds = np.searchsorted(rows[by_part], self._first)
+        pieces = []
+        for number in np.flatnonzero(np.diff(bounds)).tolist():
+            chosen = rows[by_part[bounds[number] : bounds[number + 1]]] - self._first[number]
+            pieces.append(as_lists(self._parts[number]).take(pa.array(chosen)))
+        back = np.empty(len(rows), np.int64)
+        back[by_part] = np.arange(len(rows))
+        lists = (pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)).take(pa.array(back))
+        return token_lists(lists.values.to_numpy(), lists.offsets.to_numpy())
 
 
 def open_shard(path: str | Path) -> pa.Table:

@@ -91,7 +91,7 @@ def shard_bounds(shards: int) -> list[int]:
 def by_place(documents: Documents) -> Documents:
     """The documents ordered by (hash, key)."""
     order = np.lexsort((documents.keys, documents.hashes))
-    lists = _as_lists(documents).take(pa.array(order))
+    lists = as_lists(documents).take(pa.array(order))
     offsets = lists.offsets.to_numpy()
     tokens = lists.values.to_numpy()
     return Documents(
@@ -243,7 +243,8 @@ def read_run_range(source: Any, low: int, high: int) -> Documents:
     return concatenate(parts)
 
 
-def _as_lists(documents: Documents) -> pa.LargeListArray:
+def as_lists(documents: Documents) -> pa.LargeListArray:
+    """The tokens of some documents as ``large_list<uint32>``, not copied."""
     first = documents.offsets[0]
     values = pa.array(documents.tokens[first : documents.offsets[-1]])
     return pa.LargeListArray.from_arrays(pa.array(documents.offsets - first), values)

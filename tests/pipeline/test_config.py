@@ -28,6 +28,7 @@ LIMITS = {
     "mix.total_bytes": 2**63 - 1,
     "tokenizer.min_frequency": 2**63 - 1,
     "tokenizer.model_vocabulary": 2**31 - 1,
+    "tokenizer.vocabulary": 2**21 - 1,
     "shards.tokens_per_shard": 2**31,
 }
 
@@ -134,6 +135,14 @@ def refused(change: dict) -> str:
         *[
             ({key: limit + 1}, f"{key}: input should be less than or equal to {limit}, not {limit + 1}")
             for key, limit in LIMITS.items()
+        ],
+        *[
+            (
+                {"shards": {"validation_share": validation, "test_share": test}},
+                f"`validation_share` {validation} and `test_share` {test} together leave no documents to train on: "
+                "lower one of them, their sum must be below 1",
+            )
+            for validation, test in [(1, 0), (0, 1), (0.5, 0.5), (0.75, 0.5)]
         ],
         *[
             ({key: float("nan")}, f"{key}: input should be ")

@@ -168,6 +168,59 @@ def test_large_shards_are_several_batches_and_one_dictionary(tmp_path, monkeypat
     }
 
 
+def test_parts_in_any_order_give_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(shuffle.batches, "__defaults__", (200,))
+    keys, sources, tokens, offsets = some_documents(300)
+    part = Documents(shuffle_hash(keys, 0, 1), keys, shuffle.as_sources(sources), tokens, offsets)
+    summary = write_shard(tmp_path / "one.arrow", [part], SCHEMA)
+    sorted_at_once = shuffle.by_place(shuffle.concatenate([part]))
+    table = open_shard(tmp_path / "one.arrow")
+    lists = np.split(sorted_at_once.tokens, sorted_at_once.offsets[1:-1])
+    assert table["tokens"].to_pylist() == [each.tolist() for each in lists]
+    assert table["key"].to_pylist() == sorted_at_once.keys.tolist()
+    assert table["source"].to_pylist() == sorted_at_once.sources.to_pylist()
+    random = np.random.default_rng(2)
+    for count in (2, 9, 50):
+        cut = []
+        for rows in np.array_split(random.permutation(300), count):
+            picked = [tokens[offsets[i] : offsets[i + 1]] for i in rows]
+            ends = np.concatenate([[0], np.cumsum([len(each) for each in picked])])
+            cut.append(
+                Documents(
+                    part.hashes[rows], keys[rows], part.sources.take(pa.array(rows)), np.concatenate(picked), ends
+                )
+            )
+        cut.insert(1, shuffle.concatenate([]))
+        assert write_shard(tmp_path / "cut.arrow", cut, SCHEMA) == summary
+
+
+BUILD = """
+import resource, sys
+import numpy as np
+from tokenizer import shards, shuffle
+shuffle.batches.__defaults__ = (1 << 18,)
+random, parts = np.random.default_rng(1), []
+for part in range(8):
+    keys = random.integers(0, 2**62, 2048).astype(np.uint64)
+    tokens = random.integers(0, 5000, 2048 * 1024).astype(np.uint32)
+    offsets = np.arange(2049, dtype=np.int64) * 1024
+    parts.append(shards.Documents(np.sort(keys), keys, shuffle.as_sources(["web"] * 2048), tokens, offsets))
+shards.write_shard(sys.argv[1], parts[:1], shards.schema("a" * 64, 5000))  # what is loaded only once
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+summary = shards.write_shard(sys.argv[1], parts, shards.schema("a" * 64, 5000))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / summary.tokens)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")
+def test_a_shard_is_built_beside_its_parts_a_batch_at_a_time(tmp_path):
+    """Bytes a token beyond the 4 of the parts: less than one more copy of the tokens."""
+    out = subprocess.run(
+        [sys.executable, "-c", BUILD, str(tmp_path / "shard.arrow")], capture_output=True, text=True, check=True
+    )
+    assert float(out.stdout) < 3
+
+
 def test_an_empty_shard_is_a_shard(tmp_path):
     summary = write_shard(tmp_path / "empty.arrow", [], SCHEMA)
     assert (summary.documents, summary.tokens, summary.sources) == (0, 0, {})
