@@ -292,29 +292,49 @@ def import_(
     special: Annotated[
         list[str] | None,
         typer.Option(
-            help="A special token as NAME=TEXT; ids follow the ranks. `end` is needed. The default 15 if none."
+            metavar="NAME=TEXT[=ID]",
+            help="A special token, and its id; ids follow the ranks if none is given. `end` is needed. The default 15 "
+            "if left out.",
         ),
     ] = None,
 ) -> None:
     """Make a tokenizer out of tiktoken's ranks. A tokenizer.json needs no import: every verb reads it.
 
-    gristmill tokenizer import mill.tiktoken --pretokenizer gpt4 --special 'end=<|endoftext|>' --out tok
+    gristmill tokenizer import cl100k_base.tiktoken --pretokenizer gpt4 --special 'end=<|endoftext|>=100257' --out tok
     """
     from pipeline.errors import ConfigError
     from tokenizer import formats, pretokenizers, tiktoken_format
 
-    named = dict(each.split("=", 1) for each in special or [] if "=" in each)
-    if len(named) != len(special or []):
-        raise ConfigError(f"--special: give NAME=TEXT, each name once, not {' '.join(special or [])}")
+    named, ids = _special(special or [])
     content = there(ranks).read_bytes()
     with as_one_line():
         scheme = pretokenizers.pretokenizer(pretokenizer)
     try:
-        made = tiktoken_format.from_ranks(content, scheme, named or None)
+        made = tiktoken_format.from_ranks(content, scheme, named or None, ids or None)
     except ValueError as error:
         raise ConfigError(f"{ranks}: {error}") from error
     formats.save(made, out)
     typer.echo(f"{out}: {made.merges.vocabulary_size:,} regular tokens, {len(made.special_tokens)} special ones")
+
+
+def _special(given: list[str]) -> tuple[dict[str, str], dict[str, int]]:
+    """NAME=TEXT or NAME=TEXT=ID as names with their texts, and names with their ids. A text may hold = itself."""
+    import re
+
+    from pipeline.errors import ConfigError
+
+    texts, ids = {}, {}
+    for each in given:
+        found = re.fullmatch(r"([^=]+)=(.*?)(?:=([0-9]{1,18}))?", each, re.DOTALL)
+        if found is None or found[1] in texts:
+            raise ConfigError(f"--special: give NAME=TEXT or NAME=TEXT=ID, each name once, not {' '.join(given)}")
+        texts[found[1]] = found[2]
+        if found[3]:
+            ids[found[1]] = int(found[3])
+    if ids and len(ids) < len(texts):
+        lacking = next(name for name in texts if name not in ids)
+        raise ConfigError(f"--special {lacking}: give an id to each special token, or to none")
+    return texts, ids
 
 
 tokenizer_looks.add_to(app)

@@ -479,6 +479,20 @@ def test_a_tokenizer_leaves_and_comes_back_as_ranks(made, tmp_path):
     first, again = (gristmill("tokenizer", "encode", folder, text).out for folder in (tokenizer, tmp_path / "tok"))
     assert first == again
     assert (tmp_path / "tok" / "tokenizer.json").read_bytes() == (tokenizer / "tokenizer.json").read_bytes()
+    come_with_ids = ("tokenizer", "import", ranks, "--pretokenizer", "deepseek-llm", "--out", tmp_path / "gap")
+    given = {
+        ("end=<|end|>=70001", "pad=a=b=70005"): None,
+        ("end=<|end|>=70001", "pad=<|pad|>"): "--special pad: give an id to each special token, or to none",
+        ("end=<|end|>=70001", "pad=<|pad|>=70001"): "id 70001 stands for two tokens",
+        ("end=<|end|>=3",): "id 3 stands for two tokens",
+        ("end=<|end|>", "end=<|eot|>"): "give NAME=TEXT or NAME=TEXT=ID, each name once",
+        ("end",): "give NAME=TEXT or NAME=TEXT=ID, each name once",
+    }
+    calls = [(*come_with_ids, *(part for each in options for part in ("--special", each))) for options in given]
+    for said, refusal in zip(gristmills(calls), given.values(), strict=True):
+        assert (said.code != 0 and refusal in said.err.replace("\n", " ")) if refusal else said.code == 0, said
+    peer = Tokenizer.from_file(str(tmp_path / "gap" / "tokenizer.json"))
+    assert (peer.token_to_id("<|end|>"), peer.token_to_id("a=b")) == (70001, 70005)
     ranks.write_text("no ranks\n")
     refused = gristmill("tokenizer", "import", ranks, "--pretokenizer", "deepseek-llm", "--out", tmp_path / "tok")
     assert refused.code != 0 and "mill.tiktoken: line 1: b'no ranks' is no token in base64" in refused.err
