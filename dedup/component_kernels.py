@@ -13,7 +13,7 @@ from dedup.radix_kernels import sort_by
 def number(values):
     """Distinct ``values`` (uint64 [m]), ascending, and the position (int32 [m]) of each value among them.
 
-    For less than 2³¹ values: half the memory of wider positions.
+    For at most 2³¹ values, which the caller sees to: half the memory of wider positions.
     """
     ordered, slots = sort_by(values, np.arange(len(values)).astype(np.int32))
     rows = np.empty(len(values), np.int32)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup import component_kernels
+from dedup.limits import MOST_PAIRS
 
 
 class PairGraph(NamedTuple):
@@ -26,9 +27,14 @@ def graph_of(left: np.ndarray, right: np.ndarray) -> PairGraph:
     """The graph of pairs (uint64 [p] each), in any order and direction; its nodes are the documents in a pair.
 
     Raises:
-        ValueError: the columns differ in length.
+        ValueError: the columns differ in length, or are longer than ``MOST_PAIRS``.
     """
     left, right = _columns(left, right)
+    if len(left) > MOST_PAIRS:
+        raise ValueError(
+            f"{len(left):,} pairs in one worker, which unites at most {MOST_PAIRS:,}: set dedup.components: rounds and "
+            "enough dedup.partitions, or lower dedup.max_pairs_in_memory"
+        )
     keys, rows = component_kernels.number(np.concatenate((left, right)))
     return _of_rows(keys, rows[: len(left)], rows[len(left) :])
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from dedup import star_rounds
 from pipeline import job, manifests, progress, storage
 from pipeline.arrays import vector
+from pipeline.config import Dedup
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.job import Job, Task, telling_errors
@@ -43,8 +44,12 @@ class Method(NamedTuple):
 
 def method(corpus: Corpus) -> Method:
     """What the config asks for, or the number of pairs."""
-    dedup = corpus.config.dedup
     pairs = sum(receipt.outcome.counts["pairs_accepted"] for receipt in corpus.receipts("candidates"))
+    return method_for(corpus.config.dedup, pairs)
+
+
+def method_for(dedup: Dedup, pairs: int) -> Method:
+    """The same of so many pairs."""
     limit = dedup.max_pairs_in_memory
     if dedup.components != "auto":
         return Method(dedup.components == "rounds", pairs, limit, f"dedup.components is {dedup.components}")

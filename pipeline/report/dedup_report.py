@@ -17,7 +17,7 @@ from pipeline.report.sections.dedup.tiles import tiles
 from pipeline.report.sections.shared import problem_of
 
 FOLDER = "dedup-report"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet takes for a formula
 
 
 def write_dedup_report(output: str) -> str:
@@ -75,9 +75,9 @@ def tables(report: Mapping[str, Any]) -> dict[str, list[Sequence[Any]]]:
     match, cluster = report["match"], report["cluster"]
     published = {point["dumps"]: point["share"] for point in report["reference"]["curve"]}
     points = [{**point, "deepseek_llm_share": published.get(point["dumps"])} for point in cluster["curve"]]
-    fields = ("dumps", "dump", "documents", "removed", "share")
+    fields = ("dumps", "dump", "documents", "removed", "share", "alone_removed", "alone_share")
     found: dict[str, list[Sequence[Any]]] = {
-        "curve": _rows((*fields, "alone_removed", "alone_share", "deepseek_llm_share"), points),
+        "curve": _rows((*fields, "deepseek_llm_share"), points),
     }
     if cluster["curve_reversed"]:
         found["curve_reversed"] = _rows(fields, cluster["curve_reversed"])
@@ -115,7 +115,5 @@ def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     for row in rows:
-        writer.writerow(
-            [f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell for cell in row]
-        )
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in row])
     return out.getvalue().encode("utf-8", "replace")

@@ -64,6 +64,13 @@ def test_a_path_of_a_hundred_thousand_nodes(order):
     assert np.array_equal(keys, nodes) and (roots == 5).all()
 
 
+def test_more_pairs_than_positions_hold_are_refused():
+    """Columns that repeat one number take no memory."""
+    many = np.broadcast_to(np.uint64(1), 2**30 + 1)
+    with pytest.raises(ValueError, match=r"1,073,741,825 pairs .* at most 1,073,741,824: set dedup.components: rounds"):
+        graph_of(many, many)
+
+
 def test_no_edges_and_lopsided_edges():
     none = np.empty(0, np.uint64)
     assert [len(part) for part in components(none, none)] == [0, 0]

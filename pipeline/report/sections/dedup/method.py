@@ -42,7 +42,8 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     if match:
         judged = {"estimate": "estimated from signatures", "exact": "exact, on shingles", "off": "not verified"}
         how = judged.get(match["method"], match["method"])
-        facts.append(("similarity", f"{how}, at least {match['threshold']:g}" if match["threshold"] else how))
+        least = match["threshold"]
+        facts.append(("similarity", how if least is None else f"{how}, at least {least:g}"))
         facts += [
             (f"against {other['folder']}", f"{formats.count(other['documents_removed'])} documents have a copy there")
             for other in match["against"]
