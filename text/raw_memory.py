@@ -2,8 +2,11 @@
 """Reading and writing buffers by address inside numba kernels.
 
 A numba helper that takes an array counts a reference to it in and out of every call, two locked additions that cost
-more than looking a short word up. Helpers of a hot loop take the address (``array.ctypes.data``) instead; whoever calls
-the kernel holds the array, and every helper is told where the bytes end. No access needs alignment.
+more than looking a short word up. Helpers of a hot loop take the address (``array.ctypes.data``) instead, and every
+helper is told where the bytes end. No access needs alignment.
+
+Take the address of an argument, never of an array made in the same kernel: numba gives an array's memory back after
+the last line that names it, and an address does not count as naming it. The caller of a kernel holds its arguments.
 """
 
 from __future__ import annotations

@@ -100,12 +100,20 @@ def encode(data, data_address, offsets, scanner, tables, cache, begin, end, out,
     Returns:
         The number of tokens.
     """
-    readable = data_address + len(data)
     longest = 0
     for row in range(len(offsets) - 1):
         longest = max(longest, offsets[row + 1] - offsets[row])
     marks = np.empty(longest + MARK_PADDING + _MASK_BYTES, np.uint8)
     alive = np.empty(longest // 64 + 2, np.uint64)
+    # As arguments they live until the call returns; a local array whose address is all that is used lives no longer
+    # than that line.
+    return _encode_documents(data, data_address, offsets, scanner, tables, cache, begin, end, marks, alive, out, ends)
+
+
+@njit(nogil=True, cache=True)
+def _encode_documents(data, data_address, offsets, scanner, tables, cache, begin, end, marks, alive, out, ends):
+    """See ``encode``; ``marks`` uint8 and ``alive`` uint64 are scratch for the longest document."""
+    readable = data_address + len(data)
     base = np.int64(out.ctypes.data)
     next_out = base
     marks_address = np.int64(marks.ctypes.data)
