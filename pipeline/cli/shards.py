@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.failures import as_one_line
+from pipeline.cli.tokenizer_looks import load
+
+if TYPE_CHECKING:
+    from tokenizer.formats import Tokenizer
 
 app = typer.Typer(no_args_is_help=True, help="Look into token shards and check them.")
 Folder = Annotated[Path, typer.Argument(metavar="SHARDS", help="Folder that holds shards.json.", show_default=False)]
+OfTokenizer = Annotated[
+    Path | None,
+    typer.Option(
+        "--tokenizer",
+        help="The tokenizer of the shards, a tokenizer.json or its folder; the one beside them if not given.",
+    ),
+]
 
 
 @app.command()
@@ -55,39 +66,60 @@ def head(
     documents: Annotated[int, typer.Option("-n", "--documents", help="How many.", min=1)] = 3,
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
     tokens: Annotated[int, typer.Option(help="Tokens of each to show.", min=1)] = 60,
+    tokenizer: OfTokenizer = None,
 ) -> None:
-    """Show the first documents as ids and as text.
+    """Show the first documents as ids, and as text where their tokenizer is at hand.
 
     gristmill shards head out/corpus/shards -n 2
     """
-    from tokenizer import formats, shards
+    from pipeline.errors import GristmillError
+    from pipeline.report.visible import visible_lines
+    from tokenizer import shards
 
     with as_one_line():
         rows = shards.head(folder, documents, split)
-        beside = folder.parent / "tokenizer"
-        pieces = formats.load(beside).token_bytes if (beside / "tokenizer.json").is_file() else None
+        made_with, vocabulary = (shards.read_index(folder)[key] for key in ("tokenizer", "vocabulary"))
+    path, found = _tokenizer_of(folder, tokenizer)
+    pieces = None
+    if found is None:
+        typer.echo("ids only: there is no tokenizer beside the shards; give theirs with --tokenizer", err=True)
+    elif found.hash != made_with:
+        told = f"ids only: the shards were made with tokenizer {made_with[:12]}, {path} is {found.hash[:12]}"
+        typer.echo(f"{told}; give theirs with --tokenizer", err=True)
+    else:
+        pieces = found.token_bytes + [b""] * (vocabulary - found.tokens)  # what pads the vocabulary is no text
     for row in rows:
         ids = row["tokens"][:tokens].tolist()
         typer.secho(f"key {row['key']}  source {row['source']}  {len(row['tokens']):,} tokens", bold=True)
         typer.echo(" ".join(map(str, ids)))
         if pieces:
-            typer.echo(b"".join(pieces[token] for token in ids).decode("utf-8", "replace"))
+            if max(ids, default=0) >= len(pieces):
+                raise GristmillError(f"token {max(ids)} is outside the vocabulary: `gristmill shards verify {folder}`")
+            typer.echo(visible_lines(b"".join(pieces[token] for token in ids).decode("utf-8", "replace")))
 
 
 @app.command()
-def verify(folder: Folder) -> None:
-    """Check every shard: checksum, counts, token range, tokenizer.
+def verify(folder: Folder, tokenizer: OfTokenizer = None) -> None:
+    """Check every shard: checksum, counts, token range, and that its tokenizer is the one beside it.
 
     gristmill shards verify out/corpus/shards
     """
     from pipeline.errors import GristmillError
     from tokenizer import shards
 
+    _, found = _tokenizer_of(folder, tokenizer)
     with as_one_line():
-        problems = shards.verify(folder)
+        problems = shards.verify(folder, found.hash if found else None)
     if problems:
         raise GristmillError("\n".join(problems))
-    typer.echo(f"{folder}: all shards are whole")
+    of = "" if found else "; there is no tokenizer beside them to compare theirs with, give it with --tokenizer"
+    typer.echo(f"{folder}: all shards are whole{of}")
+
+
+def _tokenizer_of(folder: Path, given: Path | None) -> tuple[Path, Tokenizer | None]:
+    """The tokenizer that was given, else the one beside the shards where a corpus has it, if there is one."""
+    path = given or folder.parent / "tokenizer"
+    return path, load(path) if given or (path / "tokenizer.json").is_file() else None
 
 
 @app.command()

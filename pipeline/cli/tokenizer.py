@@ -214,27 +214,39 @@ def encode(
 
     gristmill tokenizer encode out/corpus/tokenizer "The mill grinds 42 sacks."
     """
+    import os
     import sys
 
     import pyarrow as pa
     from rich.console import Console
     from rich.text import Text
 
+    from pipeline.report.visible import visible_lines
     from tokenizer.encoder import Encoder
     from tokenizer.special_matching import encode_matching
 
     loaded = load(tokenizer)
-    content = sys.stdin.read() if text == "-" else text
+    content = _utf8(sys.stdin.buffer.read(), "standard input") if text == "-" else _utf8(os.fsencode(text), "TEXT")
     encoder, column = Encoder(loaded), pa.array([content], pa.large_string())
     ids = (encode_matching(encoder, column) if special else encoder.encode(column)).tokens.tolist()
     shown = Text()
     for place, token in enumerate(ids):
         piece = loaded.token_bytes[token].decode("utf-8", "replace")
-        shown.append(piece.replace("\n", "⏎\n"), "black on bright_cyan" if place % 2 else "black on bright_yellow")
+        shown.append(visible_lines(piece, "⏎\n"), "black on bright_cyan" if place % 2 else "black on bright_yellow")
     console = Console(highlight=False)
     console.print(" ".join(map(str, ids)), soft_wrap=True)
     console.print(shown, soft_wrap=True)
     console.print(f"{len(ids)} tokens, {len(content.encode()) / max(1, len(ids)):.2f} bytes a token", style="dim")
+
+
+def _utf8(content: bytes, name: str) -> str:
+    from pipeline.errors import ConfigError
+
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        found = f"byte {content[error.start]:#04x} at position {error.start}"
+        raise ConfigError(f"{name}: {found} is not UTF-8; convert the text first") from error
 
 
 @app.command()
@@ -251,10 +263,13 @@ def decode(
     from pipeline.errors import ConfigError
     from tokenizer.encoder import Encoder
 
-    try:
-        typer.echo(Encoder(load(tokenizer)).decode(np.array(ids, np.uint32)).decode("utf-8", "replace"))
-    except (ValueError, OverflowError) as error:
-        raise ConfigError(str(error)) from error
+    loaded = load(tokenizer)
+    for place, token in enumerate(ids):
+        if not 0 <= token < loaded.tokens:
+            raise ConfigError(
+                f"ID: {token} at position {place} is no token of this tokenizer; its ids are 0 to {loaded.tokens - 1}"
+            )
+    typer.echo(Encoder(loaded).decode(np.array(ids, np.uint32)).decode("utf-8", "replace"))
 
 
 _FORMATS = ("huggingface", "tiktoken")

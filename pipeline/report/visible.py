@@ -24,3 +24,8 @@ def visible(text: object) -> str:
         else _PICTURES.get(ord(character), f"⟨U+{ord(character):04X}⟩")
         for character in plain
     )
+
+
+def visible_lines(text: str, end: str = "\n") -> str:
+    """The same for text of several lines, whose ends are kept, or shown as ``end``."""
+    return end.join(visible(line) for line in text.split("\n"))

@@ -1,0 +1,94 @@
+"""`gristmill shards` on damaged shards and beside another tokenizer, and what the text verbs refuse: one line each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import command_line
+import pytest
+from command_line import PROGRAM, environment, gristmill, gristmills
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    return command_line.a_copy(command_line.finished(tmp_path_factory), tmp_path_factory.mktemp("shards"))
+
+
+@pytest.fixture(scope="module")
+def other(output, tmp_path_factory):
+    """Another tokenizer, with fewer tokens."""
+    folder = tmp_path_factory.mktemp("other") / "tokenizer"
+    made = gristmill("tokenizer", "merge", output / "counts", "--vocabulary", 300, "--out", folder)
+    assert made.code == 0, made.err
+    return folder
+
+
+def test_shards_of_another_tokenizer_are_found(output, other, tmp_path):
+    shards = output / "shards"
+    mixed = tmp_path / "mixed"
+    shutil.copytree(shards, mixed / "shards")
+    calls = [
+        (verb, folder, *more)
+        for verb in ("verify", "head")
+        for folder, more in [
+            (shards, ()),
+            (shards, ("--tokenizer", other)),
+            (mixed / "shards", ()),
+            (mixed / "shards", ("--tokenizer", output / "tokenizer")),
+        ]
+    ]
+    verified, given, alone, named, text, given_text, alone_text, named_text = gristmills(
+        [("shards", *c) for c in calls]
+    )
+    assert verified.code == named.code == alone.code == 0
+    assert verified.out.strip() == f"{shards}: all shards are whole"
+    assert named.out.strip() == f"{mixed / 'shards'}: all shards are whole"
+    assert "there is no tokenizer beside them to compare theirs with" in alone.out
+    hashed = json.loads((shards / "shards.json").read_text())["tokenizer"][:12]
+    assert given.code == 1 and f"made with tokenizer {hashed}, not " in given.errors[0]
+    assert named_text.out == text.out and text.err == ""
+    ids = [line for line in text.out.splitlines() if line.startswith("key ") or line.replace(" ", "").isdigit()]
+    assert alone_text.out.splitlines() == ids and "ids only: there is no tokenizer" in alone_text.err
+    assert given_text.out == alone_text.out
+    assert f"ids only: the shards were made with tokenizer {hashed}, {other} is" in given_text.err
+    shutil.copytree(other, mixed / "tokenizer")
+    verified, text = gristmills([("shards", verb, mixed / "shards") for verb in ("verify", "head")])
+    assert verified.code == 1 and verified.out == "" and "shards.json: made with tokenizer" in verified.errors[0]
+    assert text.code == 0 and text.out == alone_text.out and "ids only" in text.err
+
+
+def test_missing_shards_and_fields_are_named(output, tmp_path):
+    folder = tmp_path / "shards"
+    shutil.copytree(output / "shards", folder)
+    index = json.loads((folder / "shards.json").read_text())
+    gone = folder / index["splits"]["train"]["files"][0]["path"]
+    gone.unlink()
+    readers = [("stats",), ("head",), ("packing", "--context", 64), ("export", "--out", tmp_path / "out")]
+    for said in gristmills([("shards", verb, folder, *more) for verb, *more in readers]):
+        assert (said.code, said.errors) == (2, [f"{gone}: there is no such file or folder"])
+    del index["splits"]["train"]["files"]
+    (folder / "shards.json").write_text(json.dumps(index))
+    for said in gristmills([("shards", verb, folder, *more) for verb, *more in [("verify",), *readers]]):
+        assert said.code == 1
+        assert said.errors == [f"{folder / 'shards.json'}: splits.train has no 'files'; write the shards again"]
+
+
+def test_text_that_is_not_utf_8_and_ids_that_are_no_tokens_are_refused(output):
+    encode = [PROGRAM, "tokenizer", "encode", str(output / "tokenizer")]
+    for name, arguments, text in [("TEXT", b"a\xff", b""), ("standard input", b"-", b"a\xff")]:
+        said = subprocess.run([*encode, arguments], input=text, capture_output=True, env=environment(), check=False)
+        assert said.returncode == 2
+        assert said.stderr.decode() == f"error: {name}: byte 0xff at position 1 is not UTF-8; convert the text first\n"
+    decode = ("tokenizer", "decode", output / "tokenizer")
+    for number, said in zip((4294967296, -1, 10**6), gristmills([(*decode, "--", 7, n) for n in (2**32, -1, 10**6)])):
+        assert said.code == 2
+        assert len(said.errors) == 1 and f"ID: {number} at position 1 is no token of this tokenizer" in said.errors[0]
+
+
+def test_control_characters_of_the_text_are_shown_and_not_obeyed(output):
+    said = gristmill("tokenizer", "encode", output / "tokenizer", "a\x1b[31mb\r\u202ec\nd")
+    assert said.code == 0
+    assert not {"\x1b", "\r", "\u202e"} & set(said.out)
+    assert "␛" in said.out and "⏎\n" in said.out
