@@ -170,4 +170,4 @@ def shard_facts(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-JOB = Job("tokenizer", FOLDER, 2, settings_of, plan, work, summarise=summarise)
+JOB = Job("tokenizer", FOLDER, 3, settings_of, plan, work, summarise=summarise)
