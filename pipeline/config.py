@@ -16,7 +16,9 @@ from pydantic import (
     model_validator,
 )
 
+from dedup.limits import MOST_PAIRS
 from tokenizer.forbidden import check_forbidden
+from tokenizer.limits import MOST_TOKENS
 from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS, check_special_tokens
 from tokenizer.weights import whole_weights
 
@@ -90,11 +92,11 @@ class Ingest(Section):
 class Dedup(Section):
     """Removing copies across dumps, exact and near."""
 
-    ngram: int = Field(default=5, ge=1, le=64, description="Words in a shingle.")
+    ngram: int = Field(default=5, ge=1, le=65536, description="Words in a shingle.")
     bands: int = Field(
-        default=14, ge=1, le=256, description="Bands of the signature; two documents meet in one equal band."
+        default=14, ge=1, le=65536, description="Bands of the signature; two documents meet in one equal band."
     )
-    rows: int = Field(default=8, ge=1, le=64, description="MinHash values in a band.")
+    rows: int = Field(default=8, ge=1, le=65536, description="MinHash values in a band.")
     threshold: float | None = Field(
         default=None,
         gt=0,
@@ -160,7 +162,7 @@ class Dedup(Section):
         "goes by `max_pairs_in_memory`.",
     )
     max_pairs_in_memory: int = Field(
-        default=50_000_000, ge=1, le=LARGEST_COUNT, description="Pairs that one worker may unite, at 160 bytes each."
+        default=50_000_000, ge=1, le=MOST_PAIRS, description="Pairs that one worker may unite, at 160 bytes each."
     )
     paragraphs: bool = Field(
         default=False, description="Then remove paragraphs that stand word for word in an earlier kept document."
@@ -347,7 +349,7 @@ class Tokenizer(Section):
         "gpt2, gpt4, or {regex: …}.",
     )
     vocabulary: int = Field(
-        default=100_000, ge=256, le=10_000_000, description="Regular tokens, the 256 bytes included."
+        default=100_000, ge=256, le=MOST_TOKENS, description="Regular tokens, the 256 bytes included."
     )
     special_tokens: dict[str, str] = Field(
         default=DEFAULT_SPECIAL_TOKENS,

@@ -36,12 +36,20 @@ def check(config: CorpusConfig, stages: Sequence[str]) -> None:
         from pipeline.matching.indexes import indexes_of
 
         indexes_of(Corpus(config, read_only=True))
-    if "filter" in stages or "mix" in stages:
+    if "filter" in stages or "mix" in stages or ("tokenizer" in stages and config.tokenizer.weights.languages):
         _check_languages(config, _language_labels(config.filter.language.model))
     if config.tokenizer.path and ("tokenizer" in stages or "tokenize" in stages):
         _check_tokenizer(config, config.tokenizer.path)
     if config.tokenizer.extend and "tokenizer" in stages:
-        _tokenizer_at("tokenizer.extend", config.tokenizer.extend)
+        from tokenizer.learning import check_base
+        from tokenizer.pretokenizers import pretokenizer
+
+        with _of("tokenizer.extend"):
+            check_base(
+                _tokenizer_at("tokenizer.extend", config.tokenizer.extend),
+                pretokenizer(config.tokenizer.model_dump()["pretokenizer"]),
+                config.tokenizer.vocabulary,
+            )
 
 
 def _check_local(key: str, path: str) -> None:

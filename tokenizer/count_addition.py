@@ -72,7 +72,7 @@ def merge_count_files(
     if len(shares) != len(sources):
         raise ValueError(f"weights has {len(shares)} entries and there are {len(sources)} files: give one a file")
     if min(shares) < 0:
-        raise ValueError(f"weight {float(min(shares))} is negative: a file counts 0 times or more")
+        raise ValueError(f"weight {min(weights or shares)} is negative: a file counts 0 times or more")
     with _opened(sources[:1], pretokenizer) as [file]:
         of = with_unit(file.schema, 1)
     with contextlib.ExitStack() as stack:
@@ -153,8 +153,8 @@ def _common(shares: Sequence[Fraction]) -> tuple[np.ndarray, int]:
     """
     unit = math.lcm(*(share.denominator for share in shares))
     factors = [int(share * unit) for share in shares]
-    if max(factors) > LARGEST:
-        raise ValueError(f"weights such as {float(max(shares))} have too many digits together: round them")
+    if max(unit, *factors) > LARGEST:
+        raise ValueError("weights are too large, too small or of too many digits together: round them")
     return np.array(factors, np.int64), unit
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tokenizer.pretokenizers import Pretokenizer
+from tokenizer.pretokenizers import Pretokenizer, pretokenizer
 
 _NAME = b"gristmill.pretokenizer"
 _FINGERPRINT = b"gristmill.pretokenizer.fingerprint"
@@ -30,6 +30,16 @@ def schema(pretokenizer: Pretokenizer, unit: int = 1) -> pa.Schema:
 
 
 _FIELDS = [pa.field("piece", pa.large_binary(), nullable=False), pa.field("count", pa.int64(), nullable=False)]
+
+
+def pretokenizer_of(of: pa.Schema) -> Pretokenizer:
+    """The pre-tokenizer that a count file names; whether it is still the same, ``check_same`` tells.
+
+    Raises:
+        ValueError: there is no such pre-tokenizer.
+    """
+    name = (of.metadata or {})[_NAME].decode()
+    return pretokenizer({"regex": name.removeprefix("regex ")} if name.startswith("regex ") else name)
 
 
 def unit_of(of: pa.Schema) -> int:

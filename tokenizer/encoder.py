@@ -12,9 +12,10 @@ from text.raw_memory import together
 from tokenizer.counts import valid_text_buffers
 from tokenizer.encoder_kernels import decode, encode, remember_tokens
 from tokenizer.formats import Tokenizer
+from tokenizer.limits import check_size
 from tokenizer.merges import ID_OF_BYTE
 from tokenizer.merging_kernels import MergeTables, tokens_are_proper
-from tokenizer.vocabulary_kernels import RANK_BITS, build_character_trie, build_trie, merge_tables, token_rows
+from tokenizer.vocabulary_kernels import build_character_trie, build_trie, merge_tables, token_rows
 from tokenizer.word_cache import CacheSize, Memory
 
 
@@ -36,7 +37,7 @@ class Encoder:
             cache: what each thread may remember, ``CacheSize()`` by default.
 
         Raises:
-            ValueError: more than 2**21 regular tokens or bytes of them; a size in ``cache`` is not a power of two.
+            ValueError: more tokens or bytes of them than ``limits`` allows; a size in ``cache`` is no power of two.
         """
         self.tokenizer = tokenizer
         self._cache_size = cache = cache or CacheSize()
@@ -135,11 +136,7 @@ def _tables(tokenizer: Tokenizer, size: CacheSize) -> tuple[MergeTables, np.ndar
     """The tables, the words that a thread starts with, and the arrays that the tables lie in."""
     data, offsets = _flat(tokenizer.merges.tokens())
     tokens = len(offsets) - 1
-    if max(tokens, int(offsets[-1])) >= 1 << RANK_BITS:
-        raise ValueError(
-            f"vocabulary of {tokens} tokens with {offsets[-1]} bytes is too large: "
-            f"the encoder holds below {1 << RANK_BITS} of either"
-        )
+    check_size(tokens, int(offsets[-1]))
     edges, shorter, paths, start = build_trie(data, offsets)
     first, characters, shift = build_character_trie(data, data.ctypes.data, offsets, paths, start)
     pairs = np.ascontiguousarray(tokenizer.merges.pairs, np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable
 
@@ -52,6 +53,16 @@ def permission(entries: Iterable[str]) -> Callable[[bytes], bool] | None:
     return may_make
 
 
-def read_forbidden(text: str) -> list[str]:
-    """The entries of a file, one a line; empty lines are skipped."""
-    return [line for line in text.split("\n") if line]
+def read_forbidden(content: bytes) -> list[str]:
+    """The entries of a file in UTF-8, one a line, whichever system ended the lines; empty lines are skipped.
+
+    Raises:
+        ValueError: a line is not UTF-8.
+    """
+    entries = []
+    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
+        try:
+            entries.append(line.decode())
+        except UnicodeDecodeError:
+            raise ValueError(f"line {number} is not UTF-8: save the file as UTF-8") from None
+    return [entry for entry in entries if entry]

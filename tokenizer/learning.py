@@ -14,6 +14,24 @@ from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS
 from tokenizer.training import CountBatches
 
 
+def check_base(base: Tokenizer, pretokenizer: Pretokenizer, vocabulary: int) -> None:
+    """Refuses a tokenizer that cannot be extended to ``vocabulary`` tokens with counts of ``pretokenizer``.
+
+    Raises:
+        ValueError: it has another pre-tokenizer, or more tokens.
+    """
+    if base.pretokenizer.fingerprint != pretokenizer.fingerprint:
+        raise ValueError(
+            f"the tokenizer to extend has the pre-tokenizer {base.pretokenizer.name!r} and not {pretokenizer.name!r}: "
+            "count with the same one"
+        )
+    known = base.merges.vocabulary_size
+    if vocabulary < known:
+        raise ValueError(
+            f"vocabulary {vocabulary:,} is below the {known:,} tokens of the tokenizer to extend: ask for more"
+        )
+
+
 def learn(
     counts: CountBatches,
     pretokenizer: Pretokenizer,
@@ -39,11 +57,8 @@ def learn(
     Raises:
         ValueError: see ``merges.train``, ``forbidden.permission`` and ``extension.extended``.
     """
-    if base is not None and base.pretokenizer.fingerprint != pretokenizer.fingerprint:
-        raise ValueError(
-            f"the tokenizer to extend has the pre-tokenizer {base.pretokenizer.name!r} and not {pretokenizer.name!r}: "
-            "count with the same one"
-        )
+    if base is not None:
+        check_base(base, pretokenizer, vocabulary)
     known = merges.NO_MERGES if base is None else base.merges
     if checkpoint is not None and len(checkpoint.merges.pairs) > len(known.pairs):
         known = checkpoint.merges

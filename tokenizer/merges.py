@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from tokenizer.count_files import unit_of
+from tokenizer.limits import check_size
 from tokenizer.training import LARGEST, CountBatches, Training, laid_out, replay
 
 
@@ -84,9 +86,16 @@ def train(
         The merges: ``vocabulary_size - 256`` of them, fewer when the text has no more pairs.
 
     Raises:
-        ValueError: ``vocabulary_size`` below that of ``base`` or 256, a piece's count below 0, counts that add up to
-            more than int64 holds, or too little text with ``strict``.
+        ValueError: ``vocabulary_size`` below that of ``base`` or 256, tokens of more bytes than the encoder holds,
+            counts in parts of an occurrence, a piece's count below 0, counts that add up to more than int64 holds, or
+            too little text with ``strict``.
     """
+    if unit_of(counts.schema) != 1:
+        raise ValueError(
+            f"counts are in parts of which {unit_of(counts.schema)} make one occurrence: add them up with "
+            "`gristmill tokenizer merge-counts` first"
+        )
+    check_size(vocabulary_size, 0)
     if vocabulary_size < 256:
         raise ValueError(f"vocabulary {vocabulary_size} is below 256: every byte needs a token of its own")
     if vocabulary_size < base.vocabulary_size:
@@ -111,6 +120,7 @@ def train(
     while more and training.done < len(training.merged):
         limit = min(training.done + chunk, len(training.merged))
         more = training.advance(limit, None if may_make is None else may_join)
+        check_size(256 + training.done, training.token_bytes)
         if progress is not None:
             progress(256 + training.done, vocabulary_size)
         if checkpoint is not None:

@@ -56,6 +56,8 @@ _FEWER_THAN_PIECES = 4  # the first threshold: pieces of the text for each merge
 class CountBatches(Protocol):
     """Counts that are read twice, batch by batch, such as ``counts.CountFile``."""
 
+    schema: pa.Schema
+
     def batches(self) -> Iterable[pa.RecordBatch]:
         """The rows: ``piece`` (large_binary) and ``count`` (int64)."""
 
@@ -102,6 +104,11 @@ class Training:
             replay(self._symbols, self._spans, base_pairs)
         guess = int(pieces / max(wanted - self.done, 1) / _FEWER_THAN_PIECES)
         self._generation: Generation | None = self._next_generation(guess)
+
+    @property
+    def token_bytes(self) -> int:
+        """Bytes of all tokens so far together."""
+        return int(self._sizes[: 256 + self.done].sum(dtype=np.int64))
 
     def advance(self, limit: int, may_make: Callable[[int, int], bool] | None = None) -> bool:
         """Merges until ``limit`` are done; False when no pair is left before that."""

@@ -14,16 +14,15 @@ import numpy as np
 from numba import njit
 
 from text.raw_memory import read_int32, read_uint8, read_uint64
+from tokenizer.limits import NODE_BITS, RANK_BITS
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _FREE = np.uint64(0xFFFFFFFFFFFFFFFF)
-# A rank and a trie node each get 21 bits, so an edge or a merge is one uint64 and one load.
-RANK_BITS = 21
 _BITS = np.uint64(RANK_BITS)
 _LOW = np.uint64((1 << RANK_BITS) - 1)
-SPLITS = 1 << RANK_BITS
-_VALUE_BITS = np.uint64(RANK_BITS + 1)
-_VALUE = np.uint64((1 << (RANK_BITS + 1)) - 1)
+SPLITS = 1 << NODE_BITS
+_VALUE_BITS = np.uint64(NODE_BITS + 1)
+_VALUE = np.uint64((1 << (NODE_BITS + 1)) - 1)
 # Columns of ``token_rows``, half a cache line a token: its bytes; the longest other token it starts with (-1 for
 # none); its right spine: the last token in it, the last in that one, and so on, SPINE of them; its left spine. A spine
 # ends with -1 behind the last token that is the left (right) side of any merge: below it nothing merges across.

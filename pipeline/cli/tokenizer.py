@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli import tokenizer_looks
-from pipeline.cli.corpus import Config, DryRun, Options, Runner, Workers, run_jobs
+from pipeline.cli.corpus import Config, DryRun, Options, Runner, Workers, configured, run_jobs
 from pipeline.cli.failures import as_one_line, there
 from pipeline.cli.tokenizer_looks import TokenizerPath, load
 
@@ -40,6 +41,10 @@ def count(
 
     gristmill tokenizer count corpus.yaml
     """
+    from pipeline.errors import ConfigError
+
+    if given := configured(config, runner, workers, options).tokenizer.path:
+        raise ConfigError(f"tokenizer.path: {given} is a whole tokenizer: there is nothing to count for it")
     run_jobs(config, ["tokenizer"], runner, workers, options, dry_run, only="count")
 
 
@@ -89,6 +94,9 @@ def _count_files(path: Path) -> list[Path]:
     return files
 
 
+_NUMBER = re.compile(r"[^eE]*([eE][+-]?[0-9]{1,3})?")  # 1e1000000000 would fill the memory with its digits
+
+
 def _weights(given: list[str], counts: list[Path]) -> dict[str, Fraction]:
     from fractions import Fraction
 
@@ -103,6 +111,8 @@ def _weights(given: list[str], counts: list[Path]) -> dict[str, Fraction]:
                 f"--weight {each}: {name!r} is none of the counts; {nearest(name, list(map(str, counts)))}"
             )
         try:
+            if not _NUMBER.fullmatch(number):
+                raise ValueError
             weights[name] = Fraction(number)
         except (ValueError, ZeroDivisionError):
             raise ConfigError(f"--weight {each}: {number!r} is no number: give one such as {name}=2.5") from None
@@ -116,8 +126,10 @@ def merge(
     counts: CountPaths,
     out: Annotated[Path, typer.Option("--out", help="Folder for the tokenizer.")],
     vocabulary: Annotated[int, typer.Option(help="Regular tokens, the 256 bytes included.", min=256)] = 100_000,
-    pretokenizer: Annotated[str, typer.Option(help="The pre-tokenizer of the counts.")] = "deepseek-llm",
-    regex: Annotated[str | None, typer.Option(help="The expression that made the counts, if one did.")] = None,
+    pretokenizer: Annotated[
+        str | None, typer.Option(help="What the counts must have been made with; the files say it when not given.")
+    ] = None,
+    regex: Annotated[str | None, typer.Option(help="The same, where it was an expression.")] = None,
     min_frequency: Annotated[int, typer.Option(help="A pair rarer than this is not merged.", min=1)] = 2,
     max_token_length: Annotated[int | None, typer.Option(help="Bytes of the longest token.", min=2)] = None,
     forbid: Annotated[
@@ -127,6 +139,17 @@ def merge(
     forbid_file: Annotated[Path | None, typer.Option(help="A file of more of them, one a line.")] = None,
     extend: Annotated[
         Path | None, typer.Option(help="A tokenizer whose merges and ids are kept, and learned on top of.")
+    ] = None,
+    special: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=TEXT",
+            help="A special token; ids follow the regular ones. `end` is needed. The default 15, or those of the "
+            "tokenizer to extend, if none.",
+        ),
+    ] = [],  # noqa: B006 typer copies it
+    model_vocabulary: Annotated[
+        int | None, typer.Option(help="The model's rows; the next multiple of 4,096 when not given.", min=257)
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail when the text is too little.")] = False,
 ) -> None:
@@ -146,21 +169,39 @@ def merge(
     from rich.progress import Progress
 
     from pipeline import storage
+    from pipeline.errors import ConfigError, GristmillError
     from tokenizer import formats, pretokenizers
     from tokenizer.checkpoints import Checkpoint
     from tokenizer.count_addition import merge_count_files
-    from tokenizer.count_files import CountFile
+    from tokenizer.count_files import CountFile, pretokenizer_of, unit_of
     from tokenizer.forbidden import read_forbidden
-    from tokenizer.learning import learn
+    from tokenizer.learning import check_base, learn
     from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS
 
     files = [file for path in counts for file in _count_files(path)]
     base = load(extend) if extend is not None else None
-    forbidden = forbid + (read_forbidden(there(forbid_file).read_text()) if forbid_file is not None else [])
+    if pretokenizer is not None and regex is not None:
+        raise ConfigError("--pretokenizer and --regex: counts were made with one of them; leave the other out")
+    named = dict(each.split("=", 1) for each in special if "=" in each)
+    if len(named) != len(special):
+        raise ConfigError(f"--special: give NAME=TEXT, each name once, not {' '.join(special)}")
+    special_tokens = named or (base.special_tokens if base else DEFAULT_SPECIAL_TOKENS)
+    forbidden = list(forbid)
+    if forbid_file is not None:
+        try:
+            forbidden += read_forbidden(there(forbid_file).read_bytes())
+        except ValueError as error:
+            raise GristmillError(f"--forbid-file: {forbid_file}: {error}") from error
     with as_one_line(), tempfile.TemporaryDirectory(prefix="gristmill-merge-") as folder:
-        scheme = pretokenizers.pretokenizer(pretokenizer if regex is None else {"regex": regex})
+        first = CountFile(files[0])
+        chosen = pretokenizer if regex is None else {"regex": regex}
+        scheme = pretokenizer_of(first.schema) if chosen is None else pretokenizers.pretokenizer(chosen)
+        whole = len(files) == 1 and unit_of(first.schema) == 1
+        first.close()
+        if base is not None:
+            check_base(base, scheme, vocabulary)
         total = files[0]
-        if len(files) > 1:
+        if not whole:
             total = Path(folder) / "pieces.parquet"
             merge_count_files(files, total, pretokenizer=scheme)
         counted = CountFile(total, scheme)
@@ -180,7 +221,8 @@ def merge(
                 max_token_length=max_token_length,
                 forbidden=forbidden,
                 base=base,
-                special_tokens=base.special_tokens if base else DEFAULT_SPECIAL_TOKENS,
+                special_tokens=special_tokens,
+                model_vocabulary=model_vocabulary,
                 strict=strict,
                 progress=lambda done, _: progress.update(line, completed=done),
                 checkpoint=checkpoint,

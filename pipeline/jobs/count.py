@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import manifests, mixed, progress, storage
-from pipeline.config import CorpusConfig
+from pipeline.config import LARGEST_COUNT, CorpusConfig
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.job import Job, Task
@@ -53,16 +53,29 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     with PieceCounter(scheme, unit) as counter:
         try:
             for documents, copies in mixed.read(task, corpus):
-                times = copies.astype(np.int64)
-                if weights is not None:
-                    times *= _weights_of(documents["language"], weights)
-                counter.add(documents["text"], times)
+                counter.add(documents["text"], _times(copies, documents["language"], weights))
                 progress.advance(documents.num_rows, text_bytes(documents["text"]))
         except ValueError as error:
             raise GristmillError(f"tokenizer: {error}") from error
         with atomic_write(corpus.path(f"{FOLDER}/{task.name}.parquet")) as file:
             rows = counter.write(file.stream)
     return Outcome({"distinct_pieces": rows}, {}, (corpus.stored(file),))
+
+
+def _times(copies: np.ndarray, languages: pa.Array, weights: dict[str, int] | None) -> np.ndarray:
+    """How often each document counts, in parts of an occurrence.
+
+    Raises:
+        ValueError: int64 cannot hold it.
+    """
+    times = copies.astype(np.int64)
+    if weights is None:
+        return times
+    of_language = _weights_of(languages, weights)
+    most = int(times.max(initial=0)) * int(of_language.max(initial=0))
+    if most > LARGEST_COUNT:
+        raise ValueError(f"weights and copies of a document make it count {most:,} times: give weights of fewer digits")
+    return times * of_language
 
 
 def _weights_of(languages: pa.Array, weights: dict[str, int]) -> np.ndarray:

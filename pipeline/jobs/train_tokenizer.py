@@ -19,7 +19,7 @@ from pipeline.storage import StoredFile
 from tokenizer import fill_in_middle, formats
 from tokenizer.checkpoints import Checkpoint
 from tokenizer.count_files import CountFile
-from tokenizer.forbidden import read_forbidden
+from tokenizer.forbidden import check_forbidden, read_forbidden
 from tokenizer.learning import learn
 from tokenizer.pretokenizers import pretokenizer
 
@@ -37,9 +37,13 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
         settings["content"] = _content(given.extend, "extend")
     if given.forbidden_file:
         try:
-            settings["forbidden"] += read_forbidden(storage.read_text(given.forbidden_file))
+            with storage.open_read(given.forbidden_file) as file:
+                settings["forbidden"] += read_forbidden(file.read())
+            check_forbidden(settings["forbidden"])
         except OSError as error:
             raise _unreadable("forbidden_file", given.forbidden_file, error) from error
+        except ValueError as error:
+            raise GristmillError(f"tokenizer.forbidden_file: {given.forbidden_file}: {error}") from error
     return settings
 
 

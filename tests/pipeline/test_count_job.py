@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import planted
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -103,6 +104,28 @@ def test_a_weight_counts_again_and_a_part_that_is_there_is_kept(tmp_path):
 def test_weights_that_cannot_be_added_up_are_one_line(tmp_path):
     with pytest.raises(GristmillError, match=r"tokenizer: weights up to \d+ can add up to more than 2\^63: give wei"):
         counted(tmp_path, weights={"sources": {"web": 999.999999}, "languages": {"zh": 999.999999}})
+
+
+def test_a_weight_times_the_copies_does_not_wrap():
+    """Half of 2^64 wraps to a number below 0, twice that to 0."""
+    languages, weights = pa.array(["zh", "en", None]), {"zh": 1 << 61, "": 3}
+    assert count._times(np.array([1, 2, 0], np.uint8), languages, weights).tolist() == [1 << 61, 6, 0]
+    for copies in (4, 8):
+        with pytest.raises(ValueError, match=r"make it count [\d,]+ times: give weights of fewer digits"):
+            count._times(np.array([copies, 1, 1], np.uint8), languages, weights)
+
+
+def test_entries_of_a_forbidden_file(tmp_path):
+    """As editors of other systems write it: a mark at its beginning, other ends of lines."""
+    corpus = counted(tmp_path / "out", max_token_length=3, forbidden_file=str(tmp_path / "forbidden"))
+    (tmp_path / "forbidden").write_bytes("\ufeff/a/\r\n/e/\r\n".encode())
+    planted.run(corpus, train_tokenizer.JOB)
+    further = formats.load(tmp_path / "out" / "tokenizer").merges.tokens()[256:]
+    assert len(further) > 50 and not any(b"a" in token or b"e" in token for token in further)
+    for content, told in [(b"a\n\xe4\n", "line 2 is not UTF-8"), (b"/(/\n", "is no regular expression")]:
+        (tmp_path / "forbidden").write_bytes(content)
+        with pytest.raises(GristmillError, match=rf"tokenizer.forbidden_file: \S+forbidden: .*{told}"):
+            planted.run(corpus, train_tokenizer.JOB)
 
 
 def test_sources_and_weights_that_make_no_sense_are_refused(tmp_path):

@@ -63,6 +63,24 @@ def test_languages_that_documents_can_be_in_are_taken():
     check(mix={"languages": {"en": 0.5, "other": 0.5}})
 
 
+def test_languages_that_only_the_tokenizer_weighs_are_asked_for_too():
+    weights = {"tokenizer": {"weights": {"languages": {"chinese": 3}}}}
+    with pytest.raises(ConfigError, match=r"tokenizer.weights.languages: the language model has no `chinese`; "):
+        check(["tokenizer"], **weights)
+    check(["ingest"], **weights)
+
+
+def test_a_tokenizer_that_cannot_be_extended_is_told_before_counting(tmp_path):
+    base = formats.Tokenizer(PRETOKENIZERS["gpt2"], Merges(np.array([[1, 2], [2, 3]], np.int32), np.zeros(2, np.int64)))
+    formats.save(base, tmp_path)
+    given = {"extend": str(tmp_path), "pretokenizer": "gpt2", "vocabulary": 258}
+    check(["tokenizer"], tokenizer=given)
+    with pytest.raises(ConfigError, match=r"tokenizer.extend: vocabulary 257 is below the 258 tokens of the"):
+        check(["tokenizer"], tokenizer=given | {"vocabulary": 257})
+    with pytest.raises(ConfigError, match=r"tokenizer.extend: .* has the pre-tokenizer 'gpt2' and not 'deepseek-llm'"):
+        check(["tokenizer"], tokenizer=given | {"pretokenizer": "deepseek-llm"})
+
+
 def test_what_later_stages_need_is_left_to_them():
     check(("ingest", "dedup"), filter={"language": {"keep": ["eng"]}}, tokenizer={"path": "nowhere"})
 

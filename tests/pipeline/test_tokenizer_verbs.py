@@ -11,16 +11,18 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from command_line import environment, gristmill, gristmills
 
 from tokenizer.count_files import read_counts, write_counts
-from tokenizer.counts import count_pieces
+from tokenizer.counts import PieceCounter, count_pieces
 from tokenizer.formats import load
 from tokenizer.pretokenizers import pretokenizer
 
+MADE_OF = ("tenths.parquet", "whole")
 TEXTS = ["the miller grinds the grain and the grain is ground", "grinding mills, 水车磨坊 磨坊水车", "a a b 12 2.5"]
 
 
@@ -38,6 +40,7 @@ def folder(tmp_path_factory):
     counts(TEXTS, made / "gpt2.parquet", "gpt2")
     (made / "cut.parquet").write_bytes((made / "a.parquet").read_bytes()[:300])
     pq.write_table(pa.table({"text": TEXTS}), made / "text.parquet")
+    (made / "latin.txt").write_bytes(b"a\n\xe4\n")
     (made / "notes.txt").write_text("no counts")
     return made
 
@@ -74,6 +77,48 @@ def test_merging_takes_options_and_extends(folder, tmp_path):
     assert further and all(b"n" not in token and len(token) <= 3 for token in further)
 
 
+def test_a_part_in_tenths_is_added_up_before_it_is_learned_from(folder, tmp_path):
+    with PieceCounter(pretokenizer("deepseek-llm"), 10) as counter:
+        counter.add(pa.array(TEXTS[:1] * 8), np.full(8, 1))
+        counter.write(tmp_path / "tenths.parquet")
+    options = ("--vocabulary", 300)
+    assert gristmill("tokenizer", "merge-counts", tmp_path / "tenths.parquet", "--out", tmp_path / "whole").code == 0
+    made = gristmills(
+        [("tokenizer", "merge", tmp_path / name, *options, "--out", tmp_path / f"of-{name}") for name in MADE_OF]
+    )
+    assert [said.code for said in made] == [0, 0], [said.err for said in made]
+    one, other = (load(tmp_path / f"of-{name}") for name in MADE_OF)
+    assert one.hash == other.hash
+    assert 0 < len(one.merges.pairs) < 44  # in tenths there would be more pairs of a count of 2
+
+
+def test_merging_takes_the_scheme_of_the_counts_and_names_of_special_tokens(folder, tmp_path):
+    by_regex = count_pieces(pa.array(TEXTS), pretokenizer({"regex": " ?[a-z]+"}))
+    write_counts(by_regex, tmp_path / "regex.parquet")
+    options = ("--vocabulary", 270, "--special", "end=<e>", "--special", "pad=<p=>", "--model-vocabulary", 300)
+    made = gristmills(
+        [
+            ("tokenizer", "merge", folder / "gpt2.parquet", *options, "--out", tmp_path / "gpt2"),
+            ("tokenizer", "merge", tmp_path / "regex.parquet", *options, "--out", tmp_path / "regex"),
+        ]
+    )
+    assert [said.code for said in made] == [0, 0], [said.err for said in made]
+    gpt2, regex = load(tmp_path / "gpt2"), load(tmp_path / "regex")
+    assert (gpt2.pretokenizer.name, regex.pretokenizer.name) == ("gpt2", "regex  ?[a-z]+")
+    assert dict(gpt2.special_tokens) == {"end": "<e>", "pad": "<p=>"}
+    assert gpt2.model_vocabulary == regex.model_vocabulary == 300
+
+
+def test_there_is_nothing_to_count_for_a_given_tokenizer(folder, tmp_path):
+    source = {"name": "web", "format": "jsonl", "paths": ["none.jsonl"]}
+    config = {"name": "a", "output": "out", "sources": [source], "tokenizer": {"path": "tok"}}
+    (tmp_path / "corpus.yaml").write_text(json.dumps(config))
+    said = gristmill("tokenizer", "count", tmp_path / "corpus.yaml")
+    assert said.code == 2 and re.search(
+        r"tokenizer.path: \S+/tok is a whole tokenizer: there is nothing", said.errors[0]
+    )
+
+
 def test_bad_input_is_one_line(folder, tmp_path):
     merge, add = ("tokenizer", "merge"), ("tokenizer", "merge-counts")
     out = ("--out", tmp_path / "out")
@@ -81,7 +126,7 @@ def test_bad_input_is_one_line(folder, tmp_path):
         (*merge, "cut.parquet", *out): (1, "cut.parquet: is damaged or no count file"),
         (*merge, "notes.txt", *out): (1, "notes.txt: is damaged or no count file"),
         (*merge, "text.parquet", *out): (1, r"text.parquet: holds columns \['text'\], which is no count file"),
-        (*merge, "gpt2.parquet", *out): (1, r"gpt2.parquet: counts of pre-tokenizer 'gpt2' \(\w+\) cannot serve 'deep"),
+        (*merge, "gpt2.parquet", "--pretokenizer", "deepseek-llm", *out): (1, "counts of pre-tokenizer 'gpt2'"),
         (*merge, "a.parquet", "--vocabulary", 9999, "--strict", *out): (1, "vocabulary 9999 is more than this text"),
         (*merge, "a.parquet", "--forbid", "/(/", *out): (1, r"/\(/ is no regular expression"),
         (*merge, "a.parquet", "--extend", "none", *out): (2, "none: there is no such file or folder"),
@@ -90,6 +135,13 @@ def test_bad_input_is_one_line(folder, tmp_path):
         (*add, "a.parquet", "cut.parquet", *out): (1, "cut.parquet: is damaged or no count file"),
         (*add, "a.parquet", "--weight", "c.parquet=2", *out): (2, "--weight c.parquet=2: 'c.parquet' is none of"),
         (*add, "a.parquet", "--weight", "a.parquet=two", *out): (2, "--weight a.parquet=two: 'two' is no number"),
+        (*merge, "a.parquet", "--pretokenizer", "gpt2", "--regex", "a", *out): (2, "--pretokenizer and --regex: coun"),
+        (*merge, "a.parquet", "--special", "end", *out): (2, "--special: give NAME=TEXT, each name once, not end"),
+        (*merge, "a.parquet", "--vocabulary", 281, "--model-vocabulary", 290, *out): (1, "model_vocabulary 290 is bel"),
+        (*merge, "a.parquet", "--forbid-file", "latin.txt", *out): (1, "latin.txt: line 2 is not UTF-8: save the fil"),
+        (*add, "a.parquet", "--weight", "a.parquet=1e400", *out): (1, "weights are too large, too small or of too man"),
+        (*add, "a.parquet", "--weight", "a.parquet=1e-400", *out): (1, "weights are too large, too small or of too ma"),
+        (*add, "a.parquet", "--weight", "a.parquet=1e9999999999", *out): (2, "'1e9999999999' is no number"),
         (*add, "a.parquet", "--weight", "a.parquet=-1", *out): (2, "--weight a.parquet=-1: a file counts 0 times"),
     }  # fmt: skip
     for (call, (code, line)), said in zip(calls.items(), gristmills(list(calls), folder)):

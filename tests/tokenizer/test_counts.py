@@ -233,10 +233,17 @@ def test_bad_input_is_named():
 
 
 def test_a_negative_weight_or_too_few_are_refused(paths):
-    with pytest.raises(ValueError, match=r"weight -1.0 is negative"):
+    with pytest.raises(ValueError, match=r"weight -1 is negative"):
         merge_count_files(paths[:1], io.BytesIO(), [-1])
     with pytest.raises(ValueError, match="weights has 1 entries and there are 2 files"):
         merge_count_files(paths[:2], io.BytesIO(), [1])
+
+
+@pytest.mark.parametrize("weight", [Fraction(10) ** 400, Fraction(1, 10**400)])
+def test_weights_beyond_int64_are_refused(paths, weight):
+    for files in (paths[:1], paths[:2]):
+        with pytest.raises(ValueError, match="weights are too large, too small or of too many digits together"):
+            merge_count_files(files, io.BytesIO(), [weight] * len(files))
 
 
 def test_nothing_is_counted_in_nothing():

@@ -20,6 +20,7 @@ from benchmarks.generated.hard_texts import HARD_TEXTS, hard_text
 from tokenizer.counts import count_pieces
 from tokenizer.encoder import Encoder
 from tokenizer.formats import Tokenizer
+from tokenizer.limits import check_size
 from tokenizer.merges import ID_OF_BYTE, Merges, train
 from tokenizer.pretokenizers import PRETOKENIZERS, pretokenizer
 from tokenizer.scanner_kernels import piece_ends
@@ -107,6 +108,23 @@ def test_a_vocabulary_whose_tokens_do_not_encode_to_themselves():
     assert not encoder._tables.proper
     texts = ["abc", "ab", "abab", "ababc" * 9]
     assert documents(encoder.encode(pa.array(texts))) == [encoded_slowly(text, tokenizer) for text in texts]
+
+
+def test_a_vocabulary_as_large_as_the_tables_hold(deepseek, as_hugging_face):
+    """More nodes of the trie than 2**21: letters doubled up to a megabyte each."""
+    letters = ID_OF_BYTE[list(b"abc")].tolist()
+    pairs: list[list[int]] = []
+    for letter in letters:
+        pairs += [[letter, letter], *([256 + len(pairs) + i] * 2 for i in range(19))]
+    tokenizer = Tokenizer(deepseek, Merges(np.array(pairs, np.int32), np.zeros(len(pairs), np.int64)))
+    assert sum(map(len, tokenizer.merges.tokens())) > 3 * 2**21
+    texts = ["a" * 3, "c" * (2**20 + 5) + "b" * (2**19 + 1), "b" * (2**20 - 1) + " " + "c" * 2**20]
+    encoder, peer = Encoder(tokenizer), as_hugging_face(tokenizer)
+    encoded = encoder.encode(pa.array(texts, pa.large_string()))
+    assert documents(encoded) == [peer.encode(text).ids for text in texts]
+    assert encoder.decode_batch(*encoded).view(pa.large_string()).to_pylist() == texts
+    with pytest.raises(ValueError, match=r"vocabulary: 259 tokens have 8,388,8\d\d bytes together, and the enc"):
+        check_size(259, 2**23 + 256)
 
 
 def test_long_runs_where_matching_gives_up(deepseek, as_hugging_face):
@@ -256,7 +274,7 @@ def test_what_is_remembered_never_shows(learned_from, texts, data):
 def test_merges_in_any_order(data):
     """Vocabularies that no training makes: merges whose parts come later, or never, in any text."""
     letters = ID_OF_BYTE[list(b"ab\xd8\xa7\xe4\xb8\xad")].tolist()
-    pairs = []
+    pairs: list[list[int]] = []
     for i in range(data.draw(st.integers(1, 25))):
         known = st.sampled_from([*letters, *range(256, 256 + i)])
         pair = [data.draw(known), data.draw(known)]

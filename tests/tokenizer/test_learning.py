@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from transformers import AutoTokenizer
 
-from tokenizer import checkpoints, formats
+from tokenizer import checkpoints, formats, limits
 from tokenizer.checkpoints import Checkpoint
 from tokenizer.count_files import CountFile, write_counts
-from tokenizer.counts import count_pieces
+from tokenizer.counts import PieceCounter, count_pieces
 from tokenizer.encoder import Encoder
 from tokenizer.extension import extended
 from tokenizer.forbidden import check_forbidden, permission, read_forbidden
@@ -36,6 +36,25 @@ def test_special_tokens_and_sizes_are_those_asked_for(counted, deepseek):
     named = learn(counted, deepseek, 600, special_tokens=NAMED)
     assert named.special_ids == {"begin": 600, "end": 601}
     assert named.merges.pairs.tolist() == plain.merges.pairs.tolist()
+
+
+def test_training_stops_at_what_the_encoder_holds(counted, deepseek, monkeypatch):
+    with pytest.raises(ValueError, match=r"vocabulary of 2,097,152 tokens: the encoder holds 2,097,151; ask for fewer"):
+        learn(counted, deepseek, 1 << 21)
+    enough = sum(map(len, learn(counted, deepseek, 600).merges.tokens()))
+    monkeypatch.setattr(limits, "MOST_BYTES", enough)
+    assert learn(counted, deepseek, 600).merges.vocabulary_size == 600
+    monkeypatch.setattr(limits, "MOST_BYTES", enough - 1)
+    with pytest.raises(ValueError, match=rf"600 tokens have {enough:,} bytes .* shorter ones with max_token_length"):
+        learn(counted, deepseek, 600)
+
+
+def test_counts_in_parts_of_an_occurrence_are_not_learned_from(deepseek, sentences, tmp_path):
+    with PieceCounter(deepseek, 10) as counter:
+        counter.add(pa.array(sentences), np.full(len(sentences), 3))
+        counter.write(tmp_path / "part.parquet")
+    with pytest.raises(ValueError, match="counts are in parts of which 10 make one occurrence: add them up with `gri"):
+        learn(CountFile(tmp_path / "part.parquet", deepseek), deepseek, 300)
 
 
 def test_what_is_written_in_a_text_is_no_special_token(counted, deepseek):
@@ -83,7 +102,7 @@ def test_what_cannot_be_extended_is_named(counted, deepseek):
     base = learn(counted, deepseek, 500, special_tokens=NAMED)
     with pytest.raises(ValueError, match=r"special_tokens.end is '<e>' and '</s>' in the tokenizer to extend"):
         learn(counted, deepseek, 600, base=base, special_tokens={"end": "<e>"})
-    with pytest.raises(ValueError, match="vocabulary 499 is below the 500 tokens to begin with"):
+    with pytest.raises(ValueError, match="vocabulary 499 is below the 500 tokens of the tokenizer to extend: ask"):
         learn(counted, deepseek, 499, base=base)
     other = formats.Tokenizer(formats.from_json(*formats.to_json(base).values(), "x").pretokenizer, base.merges, NAMED)
     assert learn(counted, deepseek, 500, base=other, special_tokens=NAMED).hash == base.hash
@@ -101,7 +120,10 @@ def test_forbidden_tokens_are_not_made(counted, deepseek):
 
 def test_expressions_that_are_none_are_refused():
     assert permission([]) is None
-    assert read_forbidden("a\n\n /b/\n") == ["a", " /b/"]
+    assert read_forbidden(b"a\n\n /b/\n") == ["a", " /b/"]
+    assert read_forbidden("\ufeffa\r\n\r\n /b/\r\nc\u2028d".encode()) == ["a", " /b/", "c\u2028d"]
+    with pytest.raises(ValueError, match="line 2 is not UTF-8: save the file as UTF-8"):
+        read_forbidden("a\nä".encode("latin-1"))
     with pytest.raises(ValueError, match=r"/\(a/ is no regular expression \(.*\): mend it"):
         check_forbidden(["b", "/(a/"])
     with pytest.raises(ValueError, match="an empty text is no token"):
