@@ -10,12 +10,12 @@ import numpy as np
 
 from dedup import rates
 from dedup.chains import distances
+from dedup.limits import FARTHEST
 from dedup.pair_graph import PairGraph, graph_among, graph_of
 from dedup.policies import Clusters, Groups, Policy, decide, groups
 
 LARGEST = 20  # clusters that are told of
 MEMBERS = 5  # documents of each
-FARTHEST = 10  # pairs between a removed document and the copy that stays; farther ones count as this far
 
 
 class Tally(NamedTuple):

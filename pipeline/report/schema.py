@@ -169,7 +169,7 @@ class Chains(Part):
     """Pairs that may lie between a removed document and the kept one, and documents that this bound kept.
 
     ``by_distance`` are numbers of pairs, and of removed documents that are so far from the kept one; the farthest are
-    counted together, as ``dedup.tallies.FARTHEST``.
+    counted together, as ``dedup.limits.FARTHEST``.
     """
 
     max_chain: int | None = None

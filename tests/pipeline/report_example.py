@@ -240,7 +240,11 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
                 "rounds": 0,
                 "reason": told("18,204 pairs are no more than max_pairs_in_memory = 200,000,000"),
             },
-            "chains": {"max_chain": 2, "documents_spared": 31},
+            "chains": {
+                "max_chain": 2,
+                "documents_spared": 31,
+                "by_distance": [[1, removed - removed // 8], [2, removed // 8]],
+            },
         },
     )
     match = _manifest(

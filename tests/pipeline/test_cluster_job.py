@@ -17,8 +17,8 @@ from deciding import by_distance, decided, removed
 from planted import Part
 
 from dedup import star_rounds
+from dedup.limits import FARTHEST
 from dedup.policies import Policy
-from dedup.tallies import FARTHEST
 from filters import quality
 from pipeline import job, preflight
 from pipeline.corpus import Corpus, part_path

@@ -121,6 +121,7 @@ def test_tables_hold_the_numbers_of_the_manifests(output: Path) -> None:
     for name in ("curve", "curve_reversed"):
         rows = table(output, name)
         assert len(rows) == 3
+        assert rows[0].keys() - {"deepseek_llm_share"} == details[name][0].keys()
         for row, point in zip(rows, details[name], strict=True):
             assert {field: type(point[field])(row[field]) for field in row if field in point} == {
                 field: point[field] for field in row if field in point
@@ -177,7 +178,13 @@ def test_the_page_shows_the_numbers_of_the_manifests(output: Path) -> None:
     assert [{name: int(row[name]) for name in ("candidates", "accepted", "rejected")} for row in passes] == match[
         "passes"
     ]
+    far = tables.rows("How far removed documents are from what stays")
+    assert [[int(row["pairs"]), int(row["documents removed"])] for row in far] == details["chains"]["by_distance"]
     method = {row["what"]: row["how"] for row in tables.rows("How copies were decided")}
+    beyond = sum(documents for away, documents in details["chains"]["by_distance"] if away > 1)
+    assert method["removed, more than one pair from the copy that stays"].startswith(
+        f"{beyond} of {details['removed']['documents']} ("
+    )
     assert method["why so"] == details["components"]["reason"]
     assert method["similarity"] == "estimated from signatures, at least 0.7"
     removed = details["removed"]
@@ -235,6 +242,16 @@ def test_one_dump_has_a_curve_of_one_point_and_no_overlap(tmp_path: Path) -> Non
     assert "back to" not in Tables(page(output)).found["Removed against number of dumps"][0]
     assert "id=overlap" not in page(output)
     assert not (output / "dedup-report" / "curve_reversed.csv").exists()
+
+
+def test_a_least_similarity_of_nothing_is_shown(output: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(output, tmp_path / "copy"))
+    found = manifest(copy, "candidates")
+    found["details"]["threshold"] = 0.0
+    (copy / "candidates" / "manifest.json").write_text(json.dumps(found))
+    write_dedup_report(str(copy))
+    method = {row["what"]: row["how"] for row in Tables(page(copy)).rows("How copies were decided")}
+    assert method["similarity"] == "estimated from signatures, at least 0"
 
 
 def test_what_other_corpora_and_the_chain_bound_decide_is_said(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dedup.limits import FARTHEST
 from pipeline.report import formats
 from pipeline.report.charts import dedup as charts
 from pipeline.report.markup import Card, Column, Comparison
@@ -19,7 +20,24 @@ def cards(report: Report) -> list[Card]:
     if not cluster:
         return []
     sizes = [{"size": size, "clusters": clusters, "documents": size * clusters} for size, clusters in cluster["sizes"]]
+    chains = cluster["chains"]
+    removed = sum(documents for _, documents in chains["by_distance"])
     return [
+        Card(
+            "How far removed documents are from what stays",
+            "Pairs on the shortest way from a removed document to the copy that stays for it. Beyond one the two were "
+            "never compared and may be less alike than the threshold; with max_chain: 1 such documents stay.",
+            None,
+            [
+                Column("pairs", "pairs"),
+                Column("documents", "documents removed", "count"),
+                Column("share", "share", "share"),
+            ],
+            [
+                {"pairs": f"{far}{' or more' * (far == FARTHEST)}", "documents": n, "share": n / removed}
+                for far, n in chains["by_distance"]
+            ],
+        ),
         Card(
             "Cluster sizes",
             "Points that fall along a line are a natural web; a lone point far to the right is boilerplate or a chain "

@@ -65,6 +65,11 @@ def _facts(report: Report) -> list[tuple[str, str]]:
             facts.append(("chains", f"at most {most} {'pair' if most == 1 else 'pairs'} to the kept copy{kept}"))
         elif components["method"]:
             facts.append(("chains", "of any length: documents joined by a chain of pairs are one cluster"))
+        if chains["by_distance"]:
+            removed = sum(documents for _, documents in chains["by_distance"])
+            beyond = removed - dict(chains["by_distance"]).get(1, 0)
+            share = f"{formats.count(beyond)} of {formats.count(removed)} ({formats.share(beyond / removed)})"
+            facts.append(("removed, more than one pair from the copy that stays", share))
         if cluster["removed"]["tokens_estimated"] is not None:
             facts.append(("tokens removed", "estimated: bytes removed by the bytes a token of this corpus's shards"))
     return facts
