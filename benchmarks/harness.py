@@ -36,6 +36,18 @@ def row(system: str, case: str, metric: str, value: float, unit: str) -> dict[st
     return {"system": system, "case": case, "metric": metric, "value": round(float(value), 3), "unit": unit}
 
 
+def against(targets: dict[str, float], measured: dict[str, float]) -> dict[str, dict[str, Any]]:
+    """Each target, what was measured, and whether that is enough; None where it was not measured."""
+    return {
+        name: {
+            "target": target,
+            "measured": measured.get(name),
+            "met": measured[name] >= target if name in measured else None,
+        }
+        for name, target in targets.items()
+    }
+
+
 def finish(report: dict[str, Any], as_json: bool) -> int:
     """Prints a report, as one JSON line or as a table; the exit status is 1 when a check is false."""
     if as_json:
@@ -45,6 +57,9 @@ def finish(report: dict[str, Any], as_json: bool) -> int:
             print(f"{each['system']:<22}{each['case']:<36}{each['value']:>12,.2f} {each['unit']}")
         for check, good in report["checks"].items():
             print(f"{'ok   ' if good else 'FALSE'} {check}")
+        for name, each in report.get("targets", {}).items():
+            met = {True: "met", False: "MISSED", None: "not measured"}[each["met"]]
+            print(f"{met:<13}target {name}: {each['target']:g}, measured {each['measured']}")
         for note in report.get("notes", []):
             print(f"note  {note}")
     return 0 if all(report["checks"].values()) else 1

@@ -6,9 +6,9 @@
 Speed: MB of text per second of processor time, one core, the fastest of several runs, on English and Chinese
 documentation and on the source files of Python's standard library; pieces are compared as well.
 
-Bytes per token: for each pre-tokenizer, and for ``deepseek-llm`` with each repair of ``deepseek-llm-mended`` alone, a
-vocabulary is trained on every second 2 KB of the text and measured on the rest. The text is one snapshot dump and the
-pages of some old crawls, many of which are in other languages than English and Chinese. So that these are not drowned,
+Bytes per token: for each pre-tokenizer, and for ``deepseek-llm`` with each repair of ``deepseek-llm-mended`` alone and
+with all but one, a vocabulary is trained on every second 2 KB of the text and measured on the rest. The text is one
+snapshot dump and the pages of some old crawls, many of which are in other languages than English and Chinese. So that these are not drowned,
 a language of less than a tenth of the largest counts as often as brings it there, ``--boost`` times at most. The
 naughty strings are measured only. Needs the files beside the checkout.
 """
@@ -148,6 +148,15 @@ def blocks_of(text: str) -> list[str]:
     return [*blocks, "".join(lines)]
 
 
+def variants() -> dict[str, Pretokenizer]:
+    """Each preset, and DeepSeek LLM's with one repair and with all but one: some repairs only help together."""
+    found: dict[str, Pretokenizer] = dict(PRETOKENIZERS)
+    for repair in REPAIRS:
+        found[f"deepseek-llm, only {repair} repaired"] = deepseek_llm_mended(frozenset({repair}))
+        found[f"deepseek-llm-mended, all but {repair}"] = deepseek_llm_mended(frozenset(REPAIRS) - {repair})
+    return found
+
+
 def compressions(texts: list[str], labels: np.ndarray, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Bytes per token by language on every second text, with vocabularies trained on the others."""
     sizes = np.array([len(text.encode()) for text in texts])
@@ -161,11 +170,8 @@ def compressions(texts: list[str], labels: np.ndarray, arguments: argparse.Names
     by_size = sorted(totals, key=lambda each: -totals[each])
     shown = [each for each in by_size if sizes[(labels == each) & ~learned].sum() >= SMALLEST]
 
-    variants: dict[str, Pretokenizer] = dict(PRETOKENIZERS)
-    for repair in REPAIRS:
-        variants[f"deepseek-llm, only {repair} repaired"] = deepseek_llm_mended(frozenset({repair}))
     results = []
-    for name, preset in variants.items():
+    for name, preset in variants().items():
         counts = count_pieces(column.filter(pa.array(learned)), preset, weights[learned])
         encoder = Encoder(Tokenizer(preset, train(counts, arguments.vocabulary)))
         tokens = np.diff(encoder.encode(column).offsets)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from filters.language import UNKNOWN
 from pipeline import manifests, mixed, progress, storage
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
@@ -119,7 +120,7 @@ def _taken(encoded: Encoded, rows: np.ndarray) -> Encoded:
 
 def _compression(documents: pa.RecordBatch, tokens: np.ndarray) -> dict[str, dict[str, int]]:
     """Bytes of text and tokens by language, each document once."""
-    columns = [documents["language"], pc.binary_length(documents["text"]), pa.array(tokens)]
+    columns = [pc.fill_null(documents["language"], UNKNOWN), pc.binary_length(documents["text"]), pa.array(tokens)]
     table = pa.table(columns, ["language", "bytes", "tokens"])
     groups = table.group_by("language").aggregate([("bytes", "sum"), ("tokens", "sum")])
     return {row["language"]: {"bytes": row["bytes_sum"], "tokens": row["tokens_sum"]} for row in groups.to_pylist()}
