@@ -6,11 +6,11 @@
 Speed: MB of text per second of processor time, one core, the fastest of several runs, on English and Chinese
 documentation and on the source files of Python's standard library; pieces are compared as well.
 
-Bytes per token: for each pre-tokenizer, and for ``deepseek-llm`` with each repair of ``deepseek-llm-mended`` alone and
-with all but one, a vocabulary is trained on every second 2 KB of the text and measured on the rest. The text is one
-snapshot dump and the pages of some old crawls, many of which are in other languages than English and Chinese. So that these are not drowned,
-a language of less than a tenth of the largest counts as often as brings it there, ``--boost`` times at most. The
-naughty strings are measured only. Needs the files beside the checkout.
+Bytes per token: for each pre-tokenizer, and for ``deepseek-llm`` with each repair of ``deepseek-llm-mended`` alone
+and with all but one, a vocabulary is trained on every second 2 KB of the text and measured on the rest. The text is
+one snapshot dump and the pages of some old crawls, many of which are in other languages than English and Chinese. So
+that these are not drowned, a language of less than a tenth of the largest counts as often as brings it there,
+``--boost`` times at most. The naughty strings are measured only. Needs the files beside the checkout.
 """
 
 from __future__ import annotations
