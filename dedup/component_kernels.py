@@ -1,5 +1,9 @@
 # mypy: allow-untyped-defs
-"""Union-find and dense numbering."""
+"""Union-find and dense numbering.
+
+Roots are linked towards the smaller node, and finding halves paths (Tarjan and van Leeuwen 1984), so nothing recurses
+and a chain of millions of documents costs no more than a star.
+"""
 
 from __future__ import annotations
 

@@ -150,17 +150,3 @@ def overlap(keys: np.ndarray, cluster_id: np.ndarray, dumps: np.ndarray | None =
         np.ascontiguousarray(cluster_id, np.uint64), np.ascontiguousarray(position, np.uint64)
     )
     return dumps, rate_kernels.overlap(clusters, positions.astype(np.int64), len(dumps))
-
-
-def cluster_sizes(cluster_id: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cluster-size distribution: ``sizes`` int64 [s], ascending, and how many ``clusters`` int64 [s] have each."""
-    _, sizes = np.unique(cluster_id, return_counts=True)
-    distinct, clusters = np.unique(sizes, return_counts=True)
-    return distinct.astype(np.int64), clusters.astype(np.int64)
-
-
-def largest_clusters(cluster_id: np.ndarray, count: int = 20) -> list[tuple[int, int]]:
-    """Ids and sizes of the largest clusters of at least two documents, largest first, the smaller id among equals."""
-    ids, sizes = np.unique(cluster_id, return_counts=True)
-    order = np.lexsort((ids, -sizes))[:count]
-    return [(int(ids[i]), int(sizes[i])) for i in order if sizes[i] > 1]

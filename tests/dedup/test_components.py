@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from uniting import components
 
-from dedup.components import components
 from dedup.pair_graph import graph_of
 
 NODES = st.sampled_from([0, 1, 2, 3, 7, 11, 2**52, 2**52 + 1, 2**63, 2**64 - 2, 2**64 - 1, 40, 41, 42, 43])

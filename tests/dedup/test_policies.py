@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from uniting import components
 
-from dedup.components import components
 from dedup.policies import clusters
 
 KEYS = np.array([3, 5, 8, 2**52, 2**52 + 1, 2**53, 2**64 - 1], np.uint64)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +11,7 @@ from dedup.candidates import candidate_pairs, dump_of
 from dedup.matching import match
 from dedup.minhash import Signatures
 from dedup.policies import clusters
-from dedup.rates import REFERENCE_TABLE, cluster_sizes, curve, largest_clusters, overlap
+from dedup.rates import REFERENCE_TABLE, curve, overlap
 
 ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 9)), min_size=1, max_size=60)
 
@@ -59,7 +57,7 @@ def test_the_curve_of_real_dumps_is_exact_for_every_prefix(snapshots):
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 8)), min_size=1, max_size=40))
-def test_overlap_and_sizes(members):
+def test_overlap(members):
     """Documents as (dump, cluster)."""
     keys = np.array([(7 * dump << 52) | i for i, (dump, _) in enumerate(members)], np.uint64)
     cluster_id = np.array([cluster for _, cluster in members], np.uint64)
@@ -73,18 +71,12 @@ def test_overlap_and_sizes(members):
                 if dump * 7 == a
             )
             assert matrix[i, j] == wanted
-    counts = Counter(cluster for _, cluster in members)
-    sizes, clusters_of_size = cluster_sizes(cluster_id)
-    assert dict(zip(sizes.tolist(), clusters_of_size.tolist(), strict=True)) == dict(Counter(counts.values()))
-    wanted_largest = sorted(((c, n) for c, n in counts.items() if n > 1), key=lambda item: (-item[1], item[0]))[:3]
-    assert largest_clusters(cluster_id, 3) == wanted_largest
 
 
 def test_nothing_gives_nothing():
     none = np.empty(0, np.uint64)
     assert curve(none, none, none) == []
     assert overlap(none, none)[1].shape == (0, 0)
-    assert largest_clusters(none) == [] and len(cluster_sizes(none)[0]) == 0
 
 
 def test_pairs_of_unknown_documents_are_refused():

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from dedup.candidates import candidate_pairs, unique_pairs
+from dedup.digests import digests, equal_values
 from dedup.matching import match
 from dedup.policies import clusters
 from dedup.radix_kernels import sort_pairs
 from dedup.shingles import distinct_shingles, exact_jaccard
-from dedup.verification import estimated_jaccard_of_rows
 from text.code_points import HAN, SPACE, code_points
 
 
@@ -44,6 +44,11 @@ def rows_of(snapshots, pairs):
     return np.searchsorted(snapshots.keys, pairs[0]), np.searchsorted(snapshots.keys, pairs[1])
 
 
+def estimated(snapshots, left, right):
+    cut = digests(snapshots.signed.minima)
+    return equal_values(cut, left, cut, right, cut.shape[1]) / cut.shape[1]
+
+
 def pairs_in_passes(snapshots):
     found = match(snapshots.keys, snapshots.signed).pairs
     return found.left, found.right
@@ -52,7 +57,7 @@ def pairs_in_passes(snapshots):
 def pairs_by_stars(snapshots):
     keys, hashes, _ = snapshots.buckets()
     left, right = unique_pairs(*candidate_pairs(keys, hashes))
-    alike = estimated_jaccard_of_rows(snapshots.signed.minima, *rows_of(snapshots, (left, right))) >= 0.7
+    alike = estimated(snapshots, *rows_of(snapshots, (left, right))) >= 0.7
     return left[alike], right[alike]
 
 
@@ -90,7 +95,7 @@ def test_candidates_without_verification_are_less_precise(snapshots, truth):
 def test_the_estimate_is_within_its_error_on_real_text(snapshots, truth):
     left, right = np.argwhere(np.triu(truth.jaccard, 1) > 0.05).T
     exact = truth.jaccard[left, right]
-    error = estimated_jaccard_of_rows(snapshots.signed.minima, left, right) - exact
+    error = estimated(snapshots, left, right) - exact
     scale = np.sqrt(np.maximum(exact * (1 - exact), 1e-12) / snapshots.settings.permutations)
     middle = (exact > 0.2) & (exact < 0.9)
     assert np.sqrt(np.mean((error[middle] / scale[middle]) ** 2)) < 1.1

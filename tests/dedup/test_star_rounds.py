@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from uniting import components
 
 from dedup.candidates import candidate_pairs, unique_pairs
-from dedup.components import components
 from dedup.star_rounds import MOST_ROUNDS, both_ways, large_star, partition_of_nodes, roots_of, small_star
 
 NODES = st.sampled_from([0, 1, 2, 3, 7, 11, 2**52, 2**52 + 1, 2**63, 2**64 - 2, 2**64 - 1, 40, 41, 42, 43])

@@ -1,8 +1,4 @@
-"""Connected components of document pairs, by union-find in the memory of one machine.
-
-Roots are linked towards the smaller key, and finding halves paths (Tarjan and van Leeuwen 1984), so nothing recurses
-and a chain of millions of documents costs no more than a star.
-"""
+"""Components by themselves, out of the kernels with which ``dedup.policies`` makes clusters."""
 
 from __future__ import annotations
 
