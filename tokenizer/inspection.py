@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from tokenizer.encoder import Encoder
 from tokenizer.formats import Tokenizer
 from tokenizer.inspection_kernels import count_characters, count_words
 
+_AMOUNTS = ("documents", "bytes", "tokens", "words")
+
 # First and last code point of what is written in Chinese, Japanese and Korean, as Unicode's blocks name it.
 CJK_BLOCKS = {
     "Han, unified ideographs": (0x4E00, 0x9FFF),
@@ -24,11 +26,71 @@ CJK_BLOCKS = {
 }
 
 
+class Inspection:
+    """What a tokenizer does to text that comes batch by batch; holds sums by group, never the text or its tokens."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._encoder = Encoder(tokenizer)
+        self._seen = np.zeros(tokenizer.tokens, bool)
+        self._occurrences = np.zeros(0x110000, np.int64)
+        self._all = np.zeros(len(_AMOUNTS), np.int64)
+        self._by: dict[str, dict[str, np.ndarray]] = {}
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of text so far."""
+        return int(self._all[_AMOUNTS.index("bytes")])
+
+    def add(
+        self, texts: pa.Array | pa.ChunkedArray, groups: Mapping[str, pa.Array | pa.ChunkedArray] | None = None
+    ) -> None:
+        """Looks at some documents.
+
+        Args:
+            texts: ``string`` or ``large_string`` [documents].
+            groups: by name, such as ``"language"`` and ``"domain"``, what each document belongs to; null counts as
+                ``"unknown"``.
+        """
+        encoded = self._encoder.encode(texts)
+        data, offsets = text_buffers(texts)
+        words = count_words(data, offsets, code_points().flags)
+        amounts = np.stack([np.ones_like(words), np.diff(offsets), np.diff(encoded.offsets), words])
+        self._seen[encoded.tokens] = True
+        self._occurrences += count_characters(data, offsets)
+        self._all += amounts.sum(axis=1)
+        for name, of in (groups or {}).items():
+            _add_by_group(self._by.setdefault(name, {}), of, amounts)
+
+    def found(self, longest: int = 20, unused: int = 20) -> dict[str, Any]:
+        """What was seen so far: see ``look``."""
+        tokenizer = self._encoder.tokenizer
+        absent = _absent(tokenizer, self._seen)
+        return {
+            "hash": tokenizer.hash,
+            "vocabulary": tokenizer.merges.vocabulary_size,
+            "model_vocabulary": tokenizer.model_vocabulary,
+            "all": _row("all", self._all),
+            "by": {name: self.rows(name) for name in self._by},
+            "longest": longest_tokens(tokenizer, longest),
+            "unused": len(absent),
+            "first_unused": _described(
+                tokenizer, np.concatenate([absent[absent >= 256], absent[absent < 256]])[:unused]
+            ),
+            "cjk": _cjk_rows(tokenizer, self._occurrences),
+        }
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """One row a group, most bytes first: see ``compression``."""
+        rows = [_row(group, amounts) for group, amounts in self._by.get(name, {}).items()]
+        return sorted(rows, key=lambda row: (-row["bytes"], row["group"]))
+
+
 def look(
     tokenizer: Tokenizer,
     texts: pa.Array | pa.ChunkedArray,
     groups: Mapping[str, pa.Array | pa.ChunkedArray],
     longest: int = 20,
+    unused: int = 20,
 ) -> dict[str, Any]:
     """Everything there is to see of a tokenizer on some text.
 
@@ -36,25 +98,17 @@ def look(
         tokenizer: to look into.
         texts: ``string`` or ``large_string`` [documents].
         groups: by name, such as ``"language"`` and ``"domain"``, what each document belongs to.
-        longest: tokens to list.
+        longest, unused: tokens to list.
 
     Returns:
         ``hash``, ``vocabulary`` (regular tokens), ``model_vocabulary``, ``all`` (one row as ``compression`` gives it),
         ``by`` (its rows for each of ``groups``), ``longest``, ``unused`` (number of regular tokens that do not occur in
-        the text) and ``cjk``, see the functions of these names.
+        the text), ``first_unused`` (some of them as ``longest`` has them, those learned first before the others, bytes
+        last) and ``cjk``, see the functions of these names.
     """
-    encoder = Encoder(tokenizer)
-    sizes, tokens = _sizes(encoder, texts)
-    return {
-        "hash": tokenizer.hash,
-        "vocabulary": tokenizer.merges.vocabulary_size,
-        "model_vocabulary": tokenizer.model_vocabulary,
-        "all": _row("all", sizes, np.ones(len(sizes["bytes"]), bool)),
-        "by": {name: _by_group(sizes, of) for name, of in groups.items()},
-        "longest": longest_tokens(tokenizer, longest),
-        "unused": len(unused_tokens(tokenizer, tokens)),
-        "cjk": cjk_coverage(tokenizer, texts),
-    }
+    inspection = Inspection(tokenizer)
+    inspection.add(texts, groups)
+    return inspection.found(longest, unused)
 
 
 def compression(
@@ -72,49 +126,44 @@ def compression(
         ``bytes_per_token`` and ``fertility`` (tokens a word; a word is a run of letters and numbers, or one character
         of a script written without spaces).
     """
-    return _by_group(_sizes(encoder, texts)[0], groups)
+    inspection = Inspection(encoder.tokenizer)
+    inspection.add(texts, {"group": groups})
+    return inspection.rows("group")
 
 
-def _sizes(encoder: Encoder, texts: pa.Array | pa.ChunkedArray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Bytes, tokens and words of each document, int64 each; and all tokens."""
-    encoded = encoder.encode(texts)
-    data, offsets = text_buffers(texts)
-    sizes = {
-        "bytes": np.diff(offsets),
-        "tokens": np.diff(encoded.offsets),
-        "words": count_words(data, offsets, code_points().flags),
-    }
-    return sizes, encoded.tokens
-
-
-def _by_group(sizes: Mapping[str, np.ndarray], groups: pa.Array | pa.ChunkedArray) -> list[dict[str, Any]]:
+def _add_by_group(sums: dict[str, np.ndarray], groups: pa.Array | pa.ChunkedArray, amounts: np.ndarray) -> None:
+    """Adds ``amounts``, int64 [amounts, documents], to the sums of the documents' groups."""
     if isinstance(groups, pa.ChunkedArray):
         groups = pa.concat_arrays(groups.chunks) if groups.num_chunks else pa.array([], pa.string())
     names = groups.cast(pa.string()).fill_null("unknown").dictionary_encode()
-    index = names.indices.to_numpy(zero_copy_only=False)
-    rows = [_row(name, sizes, index == i) for i, name in enumerate(names.dictionary.to_pylist())]
-    return sorted(rows, key=lambda row: (-row["bytes"], row["group"]))
+    totals = np.zeros((len(names.dictionary), len(amounts)), np.int64)
+    np.add.at(totals, names.indices.to_numpy(zero_copy_only=False), amounts.T)
+    for name, total in zip(names.dictionary.to_pylist(), totals, strict=True):
+        sums[name] = sums.get(name, 0) + total
 
 
-def _row(name: str, sizes: Mapping[str, np.ndarray], inside: np.ndarray) -> dict[str, Any]:
-    amounts = {key: int(values[inside].sum()) for key, values in sizes.items()}
+def _row(name: str, amounts: np.ndarray) -> dict[str, Any]:
+    row = dict(zip(_AMOUNTS, amounts.tolist(), strict=True))
     return {
         "group": name,
-        "documents": int(np.count_nonzero(inside)),
-        **amounts,
-        "bytes_per_token": amounts["bytes"] / max(amounts["tokens"], 1),
-        "fertility": amounts["tokens"] / max(amounts["words"], 1),
+        **row,
+        "bytes_per_token": row["bytes"] / max(row["tokens"], 1),
+        "fertility": row["tokens"] / max(row["words"], 1),
     }
 
 
 def longest_tokens(tokenizer: Tokenizer, count: int = 20) -> list[dict[str, Any]]:
     """The longest regular tokens: ``id``, ``text`` (bytes that are not UTF-8 shown as �) and ``bytes``."""
     regular = tokenizer.merges.tokens()
+    return _described(tokenizer, sorted(range(len(regular)), key=lambda rank: (-len(regular[rank]), rank))[:count])
+
+
+def _described(tokenizer: Tokenizer, ranks: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
+    regular = tokenizer.merges.tokens()
     ids = np.arange(len(regular)) if tokenizer.ids is None else tokenizer.ids
-    order = sorted(range(len(regular)), key=lambda rank: (-len(regular[rank]), rank))[:count]
     return [
         {"id": int(ids[rank]), "text": regular[rank].decode("utf-8", "replace"), "bytes": len(regular[rank])}
-        for rank in order
+        for rank in ranks
     ]
 
 
@@ -122,8 +171,14 @@ def unused_tokens(tokenizer: Tokenizer, tokens: np.ndarray) -> np.ndarray:
     """Ids, ascending, of the regular tokens that do not occur in ``tokens`` (uint32)."""
     seen = np.zeros(max(tokenizer.tokens, int(tokens.max(initial=0)) + 1), bool)
     seen[tokens] = True
-    ids = np.arange(tokenizer.merges.vocabulary_size) if tokenizer.ids is None else np.sort(tokenizer.ids)
-    return ids[~seen[ids]]
+    absent = _absent(tokenizer, seen)
+    return absent if tokenizer.ids is None else np.sort(tokenizer.ids[absent])
+
+
+def _absent(tokenizer: Tokenizer, seen: np.ndarray) -> np.ndarray:
+    """Ranks, ascending, of the regular tokens that were not seen; ``seen`` is bool [ids]."""
+    ids = np.arange(tokenizer.merges.vocabulary_size) if tokenizer.ids is None else tokenizer.ids
+    return np.flatnonzero(~seen[ids])
 
 
 def cjk_coverage(tokenizer: Tokenizer, texts: pa.Array | pa.ChunkedArray) -> list[dict[str, Any]]:
@@ -137,14 +192,16 @@ def cjk_coverage(tokenizer: Tokenizer, texts: pa.Array | pa.ChunkedArray) -> lis
         One row a block of ``CJK_BLOCKS``: ``block``, ``characters`` in it, ``tokens``, how many of them are a token;
         ``in_text``, occurrences in the text, and ``covered``, how many of these are of characters that are a token.
     """
+    return _cjk_rows(tokenizer, count_characters(*text_buffers(texts)))
+
+
+def _cjk_rows(tokenizer: Tokenizer, occurrences: np.ndarray) -> list[dict[str, Any]]:
     is_token = np.zeros(0x110000, bool)
     for token in tokenizer.merges.tokens():
         if 2 <= len(token) <= 4:
             character = token.decode("utf-8", "ignore")
             if len(character) == 1 and len(character.encode()) == len(token):
                 is_token[ord(character)] = True
-    data, offsets = text_buffers(texts)
-    occurrences = count_characters(data, offsets)
     rows = []
     for block, (first, last) in CJK_BLOCKS.items():
         here = slice(first, last + 1)

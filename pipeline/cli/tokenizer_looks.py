@@ -12,6 +12,7 @@ from pipeline.cli.failures import as_one_line, there
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from rich.console import Console
 
     from tokenizer.formats import Tokenizer
 
@@ -22,6 +23,7 @@ Texts = Annotated[
     list[str], typer.Option("--text", help="JSONL or Parquet files or globs; a corpus's filtered/ parts, for example.")
 ]
 Longest = Annotated[int, typer.Option(help="How many of the longest tokens to list.", min=0)]
+Unused = Annotated[int, typer.Option(help="How many of the unused tokens to list, those learned first.", min=0)]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page with tables and charts here too.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _MOST_DOMAINS = 15
@@ -42,7 +44,12 @@ def load(path: Path) -> Tokenizer:
 
 
 def inspect(
-    tokenizer: TokenizerPath, text: Texts, longest: Longest = 10, html: Html = None, as_json: Json = False
+    tokenizer: TokenizerPath,
+    text: Texts,
+    longest: Longest = 10,
+    unused: Unused = 10,
+    html: Html = None,
+    as_json: Json = False,
 ) -> None:
     """Show what a tokenizer does to text: bytes a token and tokens a word by language and by domain, how much of
     Chinese, Japanese and Korean it covers, its longest and its unused tokens.
@@ -52,7 +59,7 @@ def inspect(
     from rich.console import Console
     from rich.table import Table
 
-    [found] = _looks([tokenizer], text, longest)
+    [found] = _looks([tokenizer], text, longest, unused)
     if html:
         _write_page(html, {str(tokenizer): found})
     if as_json:
@@ -72,8 +79,15 @@ def inspect(
             f"; {row['covered'] / row['in_text']:.1%} of the {row['in_text']:,} in this text" if row["in_text"] else ""
         )
         console.print(f"{row['block']}: {row['tokens']:,} of {row['characters']:,} characters are tokens{seen}")
+    _print_tokens(console, "the longest tokens", found["longest"])
     console.print(f"{found['unused']:,} of {found['vocabulary']:,} regular tokens do not occur in this text")
-    for token in found["longest"]:
+    _print_tokens(console, "of these the first that were learned", found["first_unused"])
+
+
+def _print_tokens(console: Console, title: str, tokens: list[dict[str, Any]]) -> None:
+    if tokens:
+        console.print(f"{title}:")
+    for token in tokens:
         console.print(f"{token['id']:>8}  {token['bytes']:>4} bytes  {token['text']!r}", markup=False)
 
 
@@ -92,8 +106,17 @@ def compare(
     from rich.console import Console
     from rich.table import Table
 
+    from pipeline.errors import ConfigError
+
     names = [str(path) for path in tokenizers]
-    found = dict(zip(names, _looks(tokenizers, text, 10)))
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ConfigError(f"TOKENIZER: {twice[0]} is given twice; give each tokenizer once")
+    if len(names) < 2:
+        raise ConfigError(
+            f"TOKENIZER: {names[0]} alone has nothing to be compared with; give two or more, or use `tokenizer inspect`"
+        )
+    found = dict(zip(names, _looks(tokenizers, text, 10, 10)))
     if html:
         _write_page(html, found)
     if as_json:
@@ -102,39 +125,38 @@ def compare(
     console, first = Console(highlight=False), found[names[0]]
     for by in first["by"]:
         table = Table(by, "documents", "bytes", *names)
-        by_group = {name: {row["group"]: row for row in look["by"][by]} for name, look in found.items()}
-        for row in [first["all"], *first["by"][by][:_MOST_DOMAINS]]:
-            rows = [by_group[name].get(row["group"], found[name]["all"]) for name in names]
-            rates = [f"{each['bytes_per_token']:.3f}" for each in rows]
+        by_group = [{row["group"]: row for row in look["by"][by]} for look in found.values()]
+        lines = [[look["all"] for look in found.values()]]
+        lines += [[rows[row["group"]] for rows in by_group] for row in first["by"][by][:_MOST_DOMAINS]]
+        for row, *others in lines:
+            rates = [f"{each['bytes_per_token']:.3f}" for each in (row, *others)]
             table.add_row(row["group"], f"{row['documents']:,}", f"{row['bytes']:,}", *rates)
         console.print(table)
 
 
-def _looks(paths: list[Path], files: list[str], longest: int) -> list[dict[str, Any]]:
-    """What there is to see of each tokenizer on the documents of some files."""
-    from tokenizer.inspection import look
+def _looks(paths: list[Path], files: list[str], longest: int, unused: int) -> list[dict[str, Any]]:
+    """What there is to see of each tokenizer on the documents of some files, read once and a batch at a time."""
+    from pipeline.cli.documents import batches_of
+    from pipeline.errors import GristmillError
+    from tokenizer.inspection import Inspection
 
-    loaded = [load(path) for path in paths]
-    texts, groups = _grouped(files)
+    inspections = [Inspection(load(path)) for path in paths]
     with as_one_line():
-        return [look(each, texts, groups, longest) for each in loaded]
+        for name, batch in batches_of(files):
+            groups = _groups(name, batch)
+            for inspection in inspections:
+                inspection.add(batch["text"], groups)
+    if not inspections[0].bytes:
+        raise GristmillError(f"--text {' '.join(files)}: there is no text in it to look at")
+    return [inspection.found(longest, unused) for inspection in inspections]
 
 
-def _grouped(paths: list[str]) -> tuple[pa.ChunkedArray, dict[str, pa.ChunkedArray]]:
-    """The texts of some files, the language and the host of each, else the file's name."""
-    import pyarrow as pa
+def _groups(name: str, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+    """The language and the host of each document, else its file's name."""
     import pyarrow.compute as pc
 
-    from pipeline.cli.documents import batches_of
-
-    texts, languages, domains = [], [], []
-    for name, batch in batches_of(paths):
-        texts.append(batch["text"])
-        languages.append(batch["language"].fill_null(name))
-        host = pc.struct_field(pc.extract_regex(batch["url"], r"^[a-z]+://(?:[^/@?#]*@)?(?P<host>[^/:?#]+)"), "host")
-        domains.append(host.fill_null(name))
-    groups = {"language": pa.chunked_array(languages, pa.string()), "domain": pa.chunked_array(domains, pa.string())}
-    return pa.chunked_array(texts, pa.large_string()), groups
+    host = pc.struct_field(pc.extract_regex(batch["url"], r"^[a-z]+://(?:[^/@?#]*@)?(?P<host>[^/:?#]+)"), "host")
+    return {"language": batch["language"].fill_null(name), "domain": host.fill_null(name)}
 
 
 def _write_page(path: Path, looks: dict[str, dict[str, Any]]) -> None:

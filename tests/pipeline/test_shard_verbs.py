@@ -92,3 +92,22 @@ def test_control_characters_of_the_text_are_shown_and_not_obeyed(output):
     assert said.code == 0
     assert not {"\x1b", "\r", "\u202e"} & set(said.out)
     assert "␛" in said.out and "⏎\n" in said.out
+
+
+def test_looks_need_text_and_tokenizers_to_compare(output, other, tmp_path):
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "blank.jsonl").write_text('{"text": ""}\n')
+    (tmp_path / "some.jsonl").write_text('{"text": "grain"}\n')
+    one = output / "tokenizer"
+    calls = {
+        ("inspect", one, "--text", "empty.jsonl"): (1, "--text empty.jsonl: there is no text in it to look at"),
+        ("compare", one, other, "--text", "blank.jsonl"): (1, "--text blank.jsonl: there is no text in it to look at"),
+        ("compare", one, "--text", "some.jsonl"): (2, "alone has nothing to be compared with; give two or more"),
+        ("compare", one, one, "--text", "some.jsonl"): (2, "is given twice; give each tokenizer once"),
+        ("inspect", one, "--text", "some.jsonl", "--unused", 3): (0, "of these the first that were learned:"),
+        ("compare", one, other, "--text", "some.jsonl"): (0, "all"),
+    }
+    for (call, (code, told)), said in zip(calls.items(), gristmills([("tokenizer", *c) for c in calls], tmp_path)):
+        assert said.code == code, (call, said)
+        assert told in (said.errors[0] if code else said.out)
+        assert not code or said.out == ""

@@ -9,7 +9,7 @@ import pytest
 from tokenizer.counts import count_pieces
 from tokenizer.encoder import Encoder
 from tokenizer.formats import Tokenizer
-from tokenizer.inspection import CJK_BLOCKS, cjk_coverage, compression, longest_tokens, unused_tokens
+from tokenizer.inspection import CJK_BLOCKS, Inspection, cjk_coverage, compression, longest_tokens, look, unused_tokens
 from tokenizer.merges import train
 
 
@@ -34,6 +34,22 @@ def test_longest_and_unused_tokens(trained):
     assert longest[0]["text"].encode() == trained.token_bytes[longest[0]["id"]]
     used = np.arange(10, 600, dtype=np.uint32)
     assert unused_tokens(trained, used).tolist() == list(range(10))
+
+
+def test_batch_by_batch_finds_what_one_look_does(trained, sentences):
+    texts = pa.array([*sentences, None, ""] * 3)
+    groups = {"language": pa.array(["en", None, "vi"] * 12), "domain": pa.array([f"d{i % 5}" for i in range(36)])}
+    inspection = Inspection(trained)
+    for at, count in [(0, 1), (1, 0), (1, 20), (21, 15)]:
+        inspection.add(texts.slice(at, count), {name: of.slice(at, count) for name, of in groups.items()})
+    whole = look(trained, texts, groups, 5, 7)
+    assert inspection.found(5, 7) == whole
+    assert whole["by"]["domain"] == compression(Encoder(trained), texts, groups["domain"])
+    assert whole["all"]["bytes"] == inspection.bytes == 3 * sum(len(each.encode()) for each in sentences)
+    unused = unused_tokens(trained, Encoder(trained).encode(texts).tokens).tolist()
+    assert whole["unused"] == len(unused) > 0
+    listed = [row["id"] for row in whole["first_unused"]]
+    assert listed == sorted(unused, key=lambda token: (token < 256, token))[:7]
 
 
 def test_coverage_of_cjk(deepseek):
