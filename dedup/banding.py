@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dedup import banding_kernels
+from dedup.limits import MOST_VALUES
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ class Banding:
     def __post_init__(self) -> None:
         for name in ("bands", "rows"):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65_536:
-                raise ValueError(f"{name} = {value!r}: give a whole number from 1 to 65536")
-        if self.values > 65_536:
-            raise ValueError(f"bands * rows = {self.bands} * {self.rows} = {self.values}: 65536 is the most")
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_VALUES:
+                raise ValueError(f"{name} = {value!r}: give a whole number from 1 to {MOST_VALUES}")
+        if self.values > MOST_VALUES:
+            raise ValueError(f"bands * rows = {self.bands} * {self.rows} = {self.values}: {MOST_VALUES} is the most")
 
     @property
     def values(self) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from dedup import minhash_kernels
+from dedup.limits import MOST_VALUES, MOST_WORDS
 from dedup.shingles import word_table
 from text.arrow_buffers import text_buffers
 from text.hashing import hash_texts, keyed_hash
@@ -43,7 +44,7 @@ class MinHashSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for name, least, most in [("ngram", 1, 65_536), ("permutations", 1, 65_536), ("seed", 0, 2**63 - 1)]:
+        for name, least, most in [("ngram", 1, MOST_WORDS), ("permutations", 1, MOST_VALUES), ("seed", 0, 2**63 - 1)]:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
                 raise ValueError(f"{name} = {value!r}: give a whole number from {least} to {most}")

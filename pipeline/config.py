@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from dedup.limits import MOST_PAIRS
+from dedup.limits import MOST_PAIRS, MOST_VALUES, MOST_WORDS
 from tokenizer.forbidden import check_forbidden
 from tokenizer.limits import MOST_TOKENS
 from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS, check_special_tokens
@@ -92,11 +92,11 @@ class Ingest(Section):
 class Dedup(Section):
     """Removing copies across dumps, exact and near."""
 
-    ngram: int = Field(default=5, ge=1, le=65536, description="Words in a shingle.")
+    ngram: int = Field(default=5, ge=1, le=MOST_WORDS, description="Words in a shingle.")
     bands: int = Field(
-        default=14, ge=1, le=65536, description="Bands of the signature; two documents meet in one equal band."
+        default=14, ge=1, le=MOST_VALUES, description="Bands of the signature; two documents meet in one equal band."
     )
-    rows: int = Field(default=8, ge=1, le=65536, description="MinHash values in a band.")
+    rows: int = Field(default=8, ge=1, le=MOST_VALUES, description="MinHash values in a band.")
     threshold: float | None = Field(
         default=None,
         gt=0,
@@ -107,7 +107,7 @@ class Dedup(Section):
     permutations: int | None = Field(
         default=None,
         ge=1,
-        le=65536,
+        le=MOST_VALUES,
         description="MinHash values stored for a document, of which bands × rows are used; just those when empty, and "
         "128 where `threshold` shares them out. With some to spare, other bands need no new signatures.",
     )
@@ -181,6 +181,11 @@ class Dedup(Section):
         given = [name for name in ("bands", "rows") if getattr(self, name) != type(self).model_fields[name].default]
         if self.threshold is not None and given:
             raise ValueError(f"`threshold` chooses bands and rows: leave out {' and '.join(given)}, or `threshold`")
+        if self.threshold is None and self.bands * self.rows > MOST_VALUES:
+            raise ValueError(
+                f"bands × rows = {self.bands} × {self.rows} = {self.bands * self.rows} values, and {MOST_VALUES} "
+                "is the most: lower bands or rows"
+            )
         if self.threshold is None and self.permutations is not None and self.bands * self.rows > self.permutations:
             raise ValueError(
                 f"bands × rows = {self.bands} × {self.rows} = {self.bands * self.rows} values, but `permutations` "

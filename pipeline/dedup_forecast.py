@@ -23,7 +23,7 @@ from dedup.rates import REFERENCE_TABLE
 from pipeline import documents
 from pipeline.corpus import Corpus, part_name
 from pipeline.job import Task
-from pipeline.jobs import sign
+from pipeline.jobs import join_rounds, sign
 from pipeline.matching.question import enough_groups, enough_partitions, memberships_of
 from pipeline.parts import text_bytes, write_part
 from pipeline.workload import Workload
@@ -56,6 +56,9 @@ class Costs:
     match_pair_bytes: float = 32.0  # B: a pair on its ways, without digests
     digests: float = 0.3  # digests of 2 B a value that travel for a pair: a centre travels once a message
     cluster_pair_bytes: float = 8.2  # B: a pair, and the decisions on its documents
+    rounds: float = 6.0  # until no edge moves, where components are found in rounds: 4 to 6 on real and generated pairs
+    edge: float = 16.0  # B: an edge on each of the ways of a round, before packing
+    routed_pair: float = 17.0  # B: a pair on its way to its component, after rounds
 
     # Memory
     base: float = 350e6  # B: a process with everything imported
@@ -147,25 +150,33 @@ def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int,
     work = (workload.unsigned_bytes + read_again) * machine.sign_byte + machine.slower * (match + cluster)
 
     match_shuffle = memberships * costs.membership + pairs * (costs.match_pair_bytes + judged_by * costs.digests)
-    groups = enough_groups(dedup.verify, n, workers)
-    partitions = enough_partitions(dedup, memberships)
+    groups = enough_groups(dedup, n, workers)
+    partitions = enough_partitions(dedup, memberships, workers)
 
     def compared(groups: float) -> float:
         return n / groups * 2 * values * costs.compared_digest
 
     partition = memberships / partitions * costs.sorted_membership
-    united = min(pairs, dedup.max_pairs_in_memory) * costs.united_pair
+    partition_elsewhere = memberships / enough_partitions(dedup, memberships, None) * costs.sorted_membership
+    compared_elsewhere = compared(enough_groups(dedup, n, None))
+    in_rounds = join_rounds.method_for(dedup, round(pairs)).rounds
+    cluster_shuffle = pairs * costs.cluster_pair_bytes
+    if in_rounds:  # once every pair from both ends, later an edge a removed document; then the pairs by component
+        edges = 2 * pairs + (costs.rounds - 1) * 2 * removed
+        cluster_shuffle += edges * costs.edge + pairs * costs.routed_pair
+    # Of whole components a partition each; the largest, which nobody knows before, is on top of that.
+    united = (pairs / dedup.partitions if in_rounds else pairs) * costs.united_pair
     here = max(costs.held * match_shuffle + workers * max(partition, compared(groups)), united)
     return Forecast(
         documents=n,
         text_bytes=workload.text_bytes,
         removed=round(removed),
         signature_bytes=round(n * machine.signature),
-        shuffle_bytes=round(match_shuffle + pairs * costs.cluster_pair_bytes),
+        shuffle_bytes=round(match_shuffle + cluster_shuffle),
         core_seconds=start_up + work,
         start_up_seconds=start_up,
         local_memory=round(costs.base + workers * costs.reading + here),
-        worker_memory=round(costs.base + costs.reading + max(partition, compared(partitions), united)),
+        worker_memory=round(costs.base + costs.reading + max(partition_elsewhere, compared_elsewhere, united)),
     )
 
 

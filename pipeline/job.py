@@ -53,6 +53,7 @@ class Job:
             whole, such as an index. It may refuse the result.
         summary_settings: what only the summary depends on: a change does no task again.
         before: jobs to run first, told one by one, for how many there are may only turn out as they finish.
+        division: into how many pieces a run cuts the work, for the manifest; it changes no byte of the result.
         asked_for: whether the config asks for this job at all; where it does not, there is no trace of it.
     """
 
@@ -69,6 +70,7 @@ class Job:
     )
     summary_settings: Callable[[CorpusConfig], dict[str, Any]] = lambda config: {}
     before: Callable[[Corpus], Iterable[Job]] = lambda corpus: ()
+    division: Callable[[Corpus], dict[str, int]] = lambda corpus: {}
     asked_for: Callable[[CorpusConfig], bool] = lambda config: True
 
 
@@ -167,6 +169,7 @@ def run(job: Job, corpus: Corpus) -> bool:
             "seconds": round(time.monotonic() - started, 3),
             "tasks_run": len(state.pending),
             "workers": workers_of(corpus.config.engine),
+            "division": job.division(corpus),
             "settings": state.settings,
             "counts": summary.counts,
             "details": summary.details,

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.errors import GristmillError
 
+MAKE_AGAIN = "delete it and run again"  # what a person is told of a file that cannot be right
 _ROW_GROUP_BYTES = 16 << 20  # bounds the memory of a reader: it holds one row group at a time
 
 
@@ -63,19 +64,21 @@ def _dictionary_columns(schema: pa.Schema) -> list[str]:
     return [field.name for field in schema if field.name in repeating]
 
 
-def read_part(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Reads one part, one record batch a row group.
+def read_part(path: str, columns: Sequence[str] | None = None, remedy: str = MAKE_AGAIN) -> Iterator[pa.RecordBatch]:
+    """Reads one part, one record batch a row group. ``remedy``: what to do about a file that cannot be read.
 
     Raises:
         GristmillError: the file is missing, damaged, or lacks a column.
     """
-    with _opened(path, columns) as file:
+    with _opened(path, columns, remedy) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns=columns, use_threads=False)
             yield from table.combine_chunks().to_batches()
 
 
-def read_rows(path: str, columns: Sequence[str], keys: np.ndarray) -> Iterator[pa.RecordBatch]:
+def read_rows(
+    path: str, columns: Sequence[str], keys: np.ndarray, remedy: str = MAKE_AGAIN
+) -> Iterator[pa.RecordBatch]:
     """Reads the rows of some documents, one record batch a row group that has any; others are not decoded.
 
     Args:
@@ -84,7 +87,7 @@ def read_rows(path: str, columns: Sequence[str], keys: np.ndarray) -> Iterator[p
     Raises:
         GristmillError: see ``read_part``.
     """
-    with _opened(path, ["key", *columns]) as file:
+    with _opened(path, ["key", *columns], remedy) as file:
         for group in range(file.num_row_groups):
             here = file.read_row_group(group, columns=["key"], use_threads=False)["key"].to_numpy()
             place = np.searchsorted(keys, here)
@@ -102,14 +105,14 @@ def read_whole(path: str, columns: Sequence[str] | None = None) -> pa.Table:
         return file.read(columns=columns, use_threads=False)
 
 
-def read_schema(path: str) -> pa.Schema:
+def read_schema(path: str, remedy: str = MAKE_AGAIN) -> pa.Schema:
     """The schema of a part, with its metadata; raises like ``read_part``."""
-    with _opened(path, None) as file:
+    with _opened(path, None, remedy) as file:
         return file.schema_arrow
 
 
 @contextlib.contextmanager
-def _opened(path: str, columns: Sequence[str] | None) -> Iterator[pq.ParquetFile]:
+def _opened(path: str, columns: Sequence[str] | None, remedy: str = MAKE_AGAIN) -> Iterator[pq.ParquetFile]:
     try:
         with storage.open_read(path) as raw:
             file = pq.ParquetFile(raw, pre_buffer=False)
@@ -120,11 +123,12 @@ def _opened(path: str, columns: Sequence[str] | None) -> Iterator[pq.ParquetFile
                 )
             yield file
     except FileNotFoundError as error:
-        raise GristmillError(f"{path} is missing: run again, and the job that writes it will") from error
+        again = "run again, and the job that writes it will" if remedy == MAKE_AGAIN else remedy
+        raise GristmillError(f"{path} is missing: {again}") from error
     except GristmillError:  # what a store has to say is no fault of the file
         raise
     except (pa.ArrowInvalid, OSError) as error:
-        raise GristmillError(f"{path} cannot be read ({error}): delete it and run again") from error
+        raise GristmillError(f"{path} cannot be read ({error}): {remedy}") from error
 
 
 def text_bytes(column: pa.Array) -> int:

@@ -18,7 +18,7 @@ import apache_beam as beam
 
 from pipeline import manifests
 from pipeline.addresses import urls_of
-from pipeline.config import CorpusConfig
+from pipeline.config import CorpusConfig, Dedup
 from pipeline.corpus import FILE_BITS, Corpus, part_number
 from pipeline.job import Job, Task
 from pipeline.jobs import sign
@@ -26,7 +26,7 @@ from pipeline.manifests import Outcome, Receipt
 from pipeline.matching.buckets import WAITING, FirstPairs, NextPairs, ToPartitions, sources
 from pipeline.matching.comparing import AGAIN, BACK, Unverified, Verify, WithLeft
 from pipeline.matching.indexes import indexes_of
-from pipeline.matching.question import Question, question
+from pipeline.matching.question import Question, division, question
 from pipeline.matching.writing import Refusals, Write
 
 _SAMPLES = 20
@@ -34,21 +34,21 @@ _Sample = tuple[float, int, int]  # by what they are sorted, left, right
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
-    """What the pairs depend on; the partitions change no byte."""
-    asked = {"verify", "min_jaccard", "passes", "urls", "scope", "both_orders"}
-    banding = sign.banding(config.dedup)
-    return {
-        "signatures": sign.settings_of(config),
-        "bands": banding.bands,
-        "rows": banding.rows,
-        **config.dedup.model_dump(include=asked),
-    }
+    """What the pairs depend on; the partitions change no byte, nor do keys that others leave nothing to say."""
+    dedup, banding = config.dedup, sign.banding(config.dedup)
+    asked = dedup.model_dump(include={"verify", "min_jaccard", "passes", "urls", "scope", "both_orders"})
+    if dedup.verify == "off":  # nobody is refused, so that one pass is all
+        asked |= {"min_jaccard": 0.0, "passes": 1}
+    if dedup.scope == "per-dump":  # pairs within a dump stand in both orders
+        asked |= {"both_orders": True}
+    return {"signatures": sign.settings_of(config), "bands": banding.bands, "rows": banding.rows, **asked}
 
 
 def plan(corpus: Corpus) -> list[Task]:
     """One task a part, which holds the pairs whose later document lies in it.
 
-    It depends on the signatures of its own dump and those before it; of all, where the reversed order is asked for.
+    It depends on the signatures of its own dump and those before it; of all, where the reversed order is asked for; of
+    its own alone, where copies are looked for inside each dump.
     """
     receipts, dumps = corpus.receipts("signatures"), corpus.dumps()
     texts = {receipt.task: receipt for receipt in corpus.receipts("documents")}
@@ -57,11 +57,7 @@ def plan(corpus: Corpus) -> list[Task]:
     for receipt in sorted(receipts, key=lambda receipt: part_number(receipt.task, dumps)):
         dump = part_number(receipt.task, dumps) >> FILE_BITS
         of_dump.setdefault(dump, []).extend(_checksums(receipt) + (_checksums(texts[receipt.task]) if exact else []))
-    so_far, up_to = "", {}
-    for dump, checksums in sorted(of_dump.items()):
-        so_far = up_to[dump] = manifests.fingerprint(so_far, checksums)
-    if corpus.config.dedup.both_orders:
-        up_to = dict.fromkeys(up_to, so_far)
+    read = _read(of_dump, corpus.config.dedup)
     others = [
         manifests.fingerprint(
             [checksum for receipt in index.receipts("signatures") for checksum in _checksums(receipt)]
@@ -70,9 +66,19 @@ def plan(corpus: Corpus) -> list[Task]:
     ]
     against = {"against": others} if others else {}
     return [
-        Task(receipt.task, {"signatures": up_to[part_number(receipt.task, dumps) >> FILE_BITS]} | against)
+        Task(receipt.task, {"signatures": read[part_number(receipt.task, dumps) >> FILE_BITS]} | against)
         for receipt in receipts
     ]
+
+
+def _read(of_dump: dict[int, list[str]], dedup: Dedup) -> dict[int, str]:
+    """For each dump the fingerprint of all that its pairs depend on, given the checksums of each."""
+    if dedup.scope == "per-dump":
+        return {dump: manifests.fingerprint("", checksums) for dump, checksums in of_dump.items()}
+    so_far, up_to = "", {}
+    for dump, checksums in sorted(of_dump.items()):
+        so_far = up_to[dump] = manifests.fingerprint(so_far, checksums)
+    return dict.fromkeys(up_to, so_far) if dedup.both_orders else up_to
 
 
 def expand(pipeline: beam.Pipeline, tasks: list[Task], settings: dict[str, Any], corpus: Corpus) -> beam.PCollection:
@@ -216,4 +222,5 @@ JOB = Job(
     beside=("refusals", "outside"),
     expand=expand,
     summarise=summarise,
+    division=division,
 )

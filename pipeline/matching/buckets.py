@@ -19,6 +19,7 @@ from dedup.candidates import (
     partition_of,
 )
 from dedup.matching import memberships
+from dedup.radix_kernels import sort_by
 from dedup.signature_files import matrix
 from pipeline import progress
 from pipeline.arrays import vector
@@ -26,7 +27,9 @@ from pipeline.job import telling_errors
 from pipeline.matching.messages import pack, unpack
 from pipeline.matching.question import Question
 
-_ROWS_A_MESSAGE = 1 << 17  # documents whose buckets go out together
+# Documents whose buckets go out together: a message to each partition, which is to be worth its envelope, out of what
+# a worker can hold, 0.25 GB at 15 buckets each.
+_FEWEST_TOGETHER, _MOST_TOGETHER, _DOCUMENTS_A_PARTITION = 1 << 17, 1 << 20, 64
 _OF_WORDS = ("content", "normalised", "words")
 WAITING = "waiting"
 
@@ -65,7 +68,7 @@ class ToPartitions(beam.DoFn):
     def process(self, source: Source) -> Iterator[tuple[int, tuple[Address, bytes]]]:
         with telling_errors():
             held: dict[bool, list[Rows]] = {False: [], True: []}
-            documents = 0
+            documents, together = 0, documents_together(self._question.partitions)
             for part in source.parts:
                 for batch in self._question.corpora[source.corpus].batches(part, [*_OF_WORDS, "url", "minima"]):
                     keys, urls = vector(batch["key"]), vector(batch["url"])
@@ -76,7 +79,7 @@ class ToPartitions(beam.DoFn):
                         held[True].append((keys[urls > 0], urls[urls > 0]))
                     documents += len(keys)
                     progress.advance(len(keys))
-                    if documents >= _ROWS_A_MESSAGE:
+                    if documents >= together:
                         yield from self._messages(source.corpus, held)
                         held, documents = {False: [], True: []}, 0
             yield from self._messages(source.corpus, held)
@@ -84,11 +87,10 @@ class ToPartitions(beam.DoFn):
     def _messages(self, corpus: int, held: dict[bool, list[Rows]]) -> Iterator[tuple[int, tuple[Address, bytes]]]:
         for urls, rows in held.items():
             if rows:
-                keys, buckets = map(np.concatenate, zip(*rows, strict=True))
+                keys, buckets = sort_by(*_together(rows))  # ascending keys pack to next to nothing
                 places = partition_of(buckets, self._question.partitions)
-                for partition, (some_keys, some_buckets) in split(places, keys, buckets):
-                    order = np.argsort(some_keys, kind="stable")  # ascending keys pack to next to nothing
-                    yield partition, (Address(corpus, urls), pack(some_keys[order], some_buckets[order]))
+                for partition, columns in split(places, keys, buckets):
+                    yield partition, (Address(corpus, urls), pack(*columns))
 
 
 class FirstPairs(beam.DoFn):
@@ -142,6 +144,11 @@ class NextPairs(beam.DoFn):
             yield beam.pvalue.TaggedOutput(WAITING, (element[0], pack(*waiting)))
 
 
+def documents_together(partitions: int) -> int:
+    """Documents whose buckets go out together."""
+    return min(_MOST_TOGETHER, max(_FEWEST_TOGETHER, _DOCUMENTS_A_PARTITION * partitions))
+
+
 def to_left_groups(pairs: Pairs, question: Question, corpus: int = 0) -> Iterator[tuple[int, bytes]]:
     """The distinct pairs that are wanted, by the group of their left document; of another corpus, by its groups."""
     pairs = merged(pairs.chosen(question.wanted(pairs.right)))
@@ -162,8 +169,9 @@ def split(places: np.ndarray, *columns: np.ndarray) -> Iterator[tuple[int, tuple
         return
     order = np.argsort(places, kind="stable")
     distinct, starts = np.unique(places[order], return_index=True)
-    for place, rows in zip(distinct, np.split(order, starts[1:]), strict=True):
-        yield int(place), tuple(column[rows] for column in columns)
+    columns = tuple(column[order] for column in columns)
+    for place, start, stop in zip(distinct.tolist(), starts.tolist(), [*starts[1:].tolist(), len(order)], strict=True):
+        yield place, tuple(column[start:stop] for column in columns)
 
 
 def _together(some: list[Rows]) -> Rows:

@@ -23,7 +23,6 @@ AGAIN, BACK = "again", "back"
 SAMPLES_A_PART = 5
 _PAIRS_A_MESSAGE = 1 << 16  # at most 15 MB of digests of 112 values
 _DOCUMENTS_A_READ = {"estimate": 1 << 18, "exact": 1 << 14}  # whose digests, or shingles, are read at once
-_NO_SETS = ShingleSets(np.empty(0, np.uint64), np.zeros(1, np.int64))
 
 
 class WithLeft(beam.DoFn):

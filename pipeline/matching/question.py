@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from dedup.banding import Banding
 from dedup.candidates import FORWARD, REVERSED, WITHIN
-from dedup.minhash import MinHashSettings
-from pipeline.config import Dedup
+from pipeline.config import CorpusConfig, Dedup
 from pipeline.corpus import Corpus, part_number, part_of
 from pipeline.job import Task
 from pipeline.jobs import sign
@@ -20,6 +19,8 @@ from pipeline.matching.signature_rows import SignatureFiles
 from pipeline.runners import workers_of
 
 _MEMBERSHIPS_IN_A_PARTITION = 2_000_000  # a quarter of a GB while a worker sorts them
+_MOST_LOCAL_PARTITIONS = 4096  # beyond, a message is too small to be worth its envelope
+_LEFT_GROUPS_A_PARTITION = 4  # a pair may come from every partition where its documents meet, and all are merged
 _DOCUMENTS_IN_A_LEFT_GROUP = 200_000  # whose pairs, met in all partitions, a worker merges at once
 # Whose digests, 0.45 GB at 112 values, or whose shingles, some 4 KB each, a worker holds at once.
 _DOCUMENTS_IN_A_GROUP = {"estimate": 2_000_000, "exact": 100_000, "off": 2_000_000}
@@ -30,14 +31,48 @@ def memberships_of(dedup: Dedup, documents: int) -> int:
     return documents * (sign.banding(dedup).bands + 1 + dedup.urls)
 
 
-def enough_partitions(dedup: Dedup, memberships: int) -> int:
-    """Partitions of the bucket shuffle: as many as the config asks for, and enough for the memory of a worker."""
-    return max(dedup.partitions, -(-memberships // _MEMBERSHIPS_IN_A_PARTITION))
+def enough_partitions(dedup: Dedup, memberships: int, workers: int | None) -> int:
+    """Partitions of the bucket shuffle.
+
+    On the local engine as many as the config asks for, and more, up to some thousands, where a worker's memory asks for
+    them. On another engine (``workers`` None) what the config says, no more: how many messages a run of this size
+    sends is the choice of whoever knows its workers.
+    """
+    if workers is None:
+        return dedup.partitions
+    return max(dedup.partitions, min(_MOST_LOCAL_PARTITIONS, -(-memberships // _MEMBERSHIPS_IN_A_PARTITION)))
 
 
-def enough_groups(verify: str, documents: int, workers: int) -> int:
-    """Groups of documents that are compared at once: one a worker, and more where memory asks for it."""
-    return max(workers, -(-documents // _DOCUMENTS_IN_A_GROUP[verify]))
+def enough_groups(dedup: Dedup, documents: int, workers: int | None) -> int:
+    """Groups of documents that are compared at once, as memory asks: at least one a worker of the local engine.
+
+    On another engine (``workers`` None) at most one a partition, for each group may send a message to each other.
+    """
+    enough = max(1, -(-documents // _DOCUMENTS_IN_A_GROUP[dedup.verify]))
+    return min(enough, dedup.partitions) if workers is None else max(workers, enough)
+
+
+def enough_left_groups(dedup: Dedup, documents: int, workers: int | None) -> int:
+    """Groups of documents whose pairs are merged at once, as memory asks; each partition may send each a message."""
+    enough = max(1, -(-documents // _DOCUMENTS_IN_A_LEFT_GROUP))
+    return min(enough, _LEFT_GROUPS_A_PARTITION * dedup.partitions) if workers is None else max(workers, enough)
+
+
+def division(corpus: Corpus) -> dict[str, int]:
+    """Into how many pieces the work is cut, for the manifest: a run may need more than the config asks for."""
+    dedup = corpus.config.dedup
+    documents = [sum(_documents(each).values()) for each in _signature_files(corpus)]
+    workers = threads_of(corpus.config)
+    return {
+        "partitions": enough_partitions(dedup, memberships_of(dedup, sum(documents)), workers),
+        "partitions_asked_for": dedup.partitions,
+        "groups": enough_groups(dedup, documents[0], workers),
+    }
+
+
+def threads_of(config: CorpusConfig) -> int | None:
+    """Workers of the local engine; None for another engine, which keeps its shuffles elsewhere."""
+    return workers_of(config.engine) if config.engine.name == "direct" else None
 
 
 @dataclass(frozen=True)
@@ -51,7 +86,7 @@ class Question:
             a left document travels once to each.
         pending: int64, ascending numbers of the parts whose pairs are wanted: those whose later document lies there.
         partitions: of the buckets, see ``enough_partitions``.
-        banding, verify, min_jaccard, passes, urls, both_orders: see ``config.Dedup``.
+        banding, verify, min_jaccard, passes, urls, both_orders: see ``config.Dedup``, and ``match.settings_of``.
         levels: see ``dedup.candidates``.
     """
 
@@ -84,32 +119,35 @@ class Question:
 def question(corpus: Corpus, pending: list[Task], settings: dict[str, Any]) -> Question:
     """Works out what the pending tasks ask."""
     banding = Banding(settings["bands"], settings["rows"])
-    made = MinHashSettings(**settings["signatures"])
-    needed = MinHashSettings(made.ngram, banding.values, made.seed)
-    corpora = [SignatureFiles(corpus, tuple(corpus.dumps()), made)]
-    corpora += [SignatureFiles(index, tuple(index.dumps()), needed) for index in indexes_of(corpus)]
+    corpora = _signature_files(corpus)
     forward = WITHIN if settings["scope"] == "per-dump" else FORWARD | WITHIN
     documents = [_documents(each) for each in corpora]
     sizes = [sum(each.values()) for each in documents]
-    partitions = enough_partitions(corpus.config.dedup, memberships_of(corpus.config.dedup, sum(sizes)))
-    workers = workers_of(corpus.config.engine) if corpus.config.engine.name == "direct" else partitions
+    dedup, workers = corpus.config.dedup, threads_of(corpus.config)
     return Question(
         tuple(corpora),
         tuple(
-            grouped(each, max(workers, -(-size // _DOCUMENTS_IN_A_LEFT_GROUP)))
-            for each, size in zip(documents, sizes, strict=True)
+            grouped(each, enough_left_groups(dedup, size, workers)) for each, size in zip(documents, sizes, strict=True)
         ),
-        grouped(documents[0], enough_groups(settings["verify"], sizes[0], workers)),
+        grouped(documents[0], enough_groups(dedup, sizes[0], workers)),
         np.array(sorted(part_number(task.name, corpora[0].dumps) for task in pending), np.int64),
         banding,
         settings["verify"],
         settings["min_jaccard"],
-        1 if settings["verify"] == "off" else settings["passes"],
+        settings["passes"],
         settings["urls"],
-        partitions,
+        enough_partitions(dedup, memberships_of(dedup, sum(sizes)), workers),
         forward | (REVERSED if settings["both_orders"] and forward & FORWARD else 0),
         settings["both_orders"],
     )
+
+
+def _signature_files(corpus: Corpus) -> list[SignatureFiles]:
+    """Those of the corpus, then those of the corpora that it is held against."""
+    made = sign.minhash_settings(corpus.config.dedup)
+    needed = replace(made, permutations=sign.banding(corpus.config.dedup).values)
+    own = SignatureFiles(corpus, tuple(corpus.dumps()), made)
+    return [own, *(SignatureFiles(index, tuple(index.dumps()), needed, foreign=True) for index in indexes_of(corpus))]
 
 
 def _documents(files: SignatureFiles) -> dict[int, int]:

@@ -15,7 +15,7 @@ from dedup.signature_files import SettingsMismatch, check_schema, matrix
 from pipeline.arrays import vector
 from pipeline.corpus import FILE_BITS, Corpus, part_of, part_path
 from pipeline.errors import GristmillError
-from pipeline.parts import read_part, read_rows, read_schema
+from pipeline.parts import MAKE_AGAIN, read_part, read_rows, read_schema
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,21 @@ class SignatureFiles:
     """The signatures of a corpus, of this one or of another that it is held against.
 
     ``settings``: of this corpus; ``permutations`` is what is stored here, and at least what the bands need.
+    ``foreign``: it is another corpus, in which nothing is to be deleted for this one's sake.
     """
 
     corpus: Corpus
     dumps: tuple[str, ...]
     settings: MinHashSettings
+    foreign: bool = False
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a file that cannot be right."""
+        if not self.foreign:
+            return MAKE_AGAIN
+        folder = self.corpus.config.output
+        return f"it belongs to the corpus in {folder}: run `gristmill dedup` there, or leave it out of dedup.against"
 
     def path(self, part: int) -> str:
         """The signature file of a part."""
@@ -42,7 +52,7 @@ class SignatureFiles:
         path = self.path(part)
         self._check_settings(path)
         last = -1
-        for batch in read_part(path, ["key", *columns]):
+        for batch in read_part(path, ["key", *columns], self.remedy):
             keys = vector(batch["key"])
             self._check_keys(path, part, keys, last)
             last = int(keys[-1]) if len(keys) else last
@@ -50,7 +60,7 @@ class SignatureFiles:
 
     def _check_settings(self, path: str) -> None:
         try:
-            check_schema(read_schema(path), self.settings)
+            check_schema(read_schema(path, self.remedy), self.settings)
         except SettingsMismatch as error:
             raise GristmillError(f"{path}: {error}") from error
 
@@ -64,15 +74,19 @@ class SignatureFiles:
             if number >> FILE_BITS < len(self.dumps):
                 where = self.path(number)
             raise GristmillError(
-                f"{path} holds document {key}, whose place is {where}: a key would stand twice; delete the file that "
-                "was copied and run again"
+                f"{path} holds document {key}, whose place is {where}: a key would stand twice; one was copied: "
+                f"{self.remedy}"
             )
         ascending = keys[1:] > keys[:-1]
         if len(keys) and int(keys[0]) <= last:
-            raise GristmillError(_twice(path, int(keys[0]), last))
+            raise GristmillError(self._twice(path, int(keys[0]), last))
         if not ascending.all():
             row = int(np.argmin(ascending))
-            raise GristmillError(_twice(path, int(keys[row + 1]), int(keys[row])))
+            raise GristmillError(self._twice(path, int(keys[row + 1]), int(keys[row])))
+
+    def _twice(self, path: str, key: int, after: int) -> str:
+        what = f"document {key} twice" if key == after else f"document {key} after {after}"
+        return f"{path} holds {what}: keys ascend in a signature file; {self.remedy}"
 
     def digests_of(self, keys: np.ndarray) -> np.ndarray:
         """The digests of documents: uint64 [n], ascending and distinct, to uint16 [n, k].
@@ -82,9 +96,12 @@ class SignatureFiles:
         """
         found: list[np.ndarray] = []
         for part, wanted in by_part(keys):
-            rows = [digests(matrix(batch["minima"])) for batch in read_rows(self.path(part), ["minima"], wanted)]
+            rows = [
+                digests(matrix(batch["minima"]))
+                for batch in read_rows(self.path(part), ["minima"], wanted, self.remedy)
+            ]
             if sum(map(len, rows)) != len(wanted):
-                raise GristmillError(f"{self.path(part)} lacks documents that it held before: delete it and run again")
+                raise GristmillError(f"{self.path(part)} lacks documents that it held before: {self.remedy}")
             found += rows
         return np.concatenate(found) if found else np.empty((0, self.settings.permutations), np.uint16)
 
@@ -116,8 +133,3 @@ def by_part(keys: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     starts = np.flatnonzero(np.diff(parts, prepend=-1))
     for start, some in zip(starts, np.split(keys, starts[1:]) if len(starts) else []):
         yield int(parts[start]), some
-
-
-def _twice(path: str, key: int, after: int) -> str:
-    what = f"document {key} twice" if key == after else f"document {key} after {after}"
-    return f"{path} holds {what}: keys ascend in a signature file; delete it and run again"

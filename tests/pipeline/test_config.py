@@ -63,6 +63,7 @@ def refused(change: dict) -> str:
         ),
         ({"dedup.min_jaccard": 1.7}, "dedup.min_jaccard: input should be less than or equal to 1, not 1.7"),
         ({"dedup.bands": 0}, "dedup.bands: input should be greater than or equal to 1, not 0"),
+        ({"dedup": {"bands": 2, "rows": 65536}}, "bands × rows = 2 × 65536 = 131072 values, and 65536 is the most"),
         ({"dedup.bands": "many"}, "dedup.bands: input should be a valid integer"),
         ({"mix.sources": {"web": 0.5}}, "mix.sources adds up to 0.5, not to 1"),
         ({"mix.sources": {"wep": 1.0}}, "mix.sources.wep is no source; did you mean `web`?"),

@@ -20,9 +20,12 @@ from dedup.minhash import Signatures
 from dedup.shingles import distinct_shingles
 from dedup.signature_files import matrix
 from pipeline import preflight
+from pipeline.config import Dedup
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.jobs import match, sign
+from pipeline.matching.buckets import documents_together
+from pipeline.matching.question import enough_groups, enough_left_groups, enough_partitions, memberships_of
 
 SETTINGS = {"ngram": 3, "bands": 10, "rows": 5, "min_jaccard": 0.7}
 BANDING = Banding(10, 5)
@@ -102,7 +105,7 @@ def test_the_job_finds_what_memory_finds(tmp_path, dedup, levels):
     keys, signatures = signed(tmp_path)
     passes = corpus.config.dedup.passes
     wanted = match_in_memory(keys, signatures, BANDING, 0.7, passes, levels)
-    orders = orders_of(wanted.pairs.levels) & (3 if dedup.get("both_orders") else 1)
+    orders = orders_of(wanted.pairs.levels) & (3 if dedup.get("both_orders") or "scope" in dedup else 1)
     pairs = zip(wanted.pairs.left.tolist(), wanted.pairs.right.tolist(), strict=True)
     assert found(tmp_path) == dict(zip(pairs, zip(wanted.jaccard.tolist(), orders.tolist()), strict=True))
     done = corpus.manifest("candidates")["details"]["passes"]
@@ -159,6 +162,85 @@ def test_more_stored_values_are_used_and_other_bands_need_no_new_signatures(tmp_
     assert planted.run(corpus, sign.JOB, match.JOB) == ["match"]
 
 
+@pytest.mark.parametrize(
+    ("kept", "changed"),
+    [
+        ({"verify": "off"}, {"min_jaccard": 0.9, "passes": 1}),
+        ({"scope": "per-dump"}, {"both_orders": True}),
+        ({}, {"partitions": 5, "max_chain": 1}),
+    ],
+)
+def test_keys_that_change_no_pair_do_no_work_again(tmp_path, kept, changed):
+    matched(tmp_path, **kept)
+    assert planted.run(planted.corpus_of(tmp_path, dedup=SETTINGS | kept | changed), match.JOB) == []
+
+
+def test_a_dump_that_is_signed_again_leaves_the_others_alone_inside_each_dump(tmp_path):
+    for scope, again in [("per-dump", 2), ("global", 6)]:
+        corpus = matched(tmp_path / scope, scope=scope, both_orders=True)
+        changed = [Part(part.dump, part.number, [*part.texts, "one more"]) for part in PARTS[:2]]
+        planted.plant(corpus, [*changed, *PARTS[2:]])
+        planted.run(corpus, sign.JOB, match.JOB)
+        assert corpus.manifest("candidates")["tasks_run"] == again
+
+
+def test_redpajamas_one_band_of_128_values_finds_equal_documents(tmp_path):
+    corpus = planted.corpus_of(tmp_path, dedup={"bands": 1, "rows": 128, "min_jaccard": 0.8})
+    text = planted.prose(random.Random(1), 50)
+    planted.plant(corpus, [Part("a", 0, [text, "another text"]), Part("b", 0, [text])])
+    planted.run(corpus, sign.JOB, match.JOB)
+    assert set(found(tmp_path)) == {(0, 1 << 52)}
+
+
+# ------------------------------------------------------------------------------------------- how the work is cut
+
+
+def test_a_local_run_takes_as_many_pieces_as_memory_asks_and_another_engine_those_it_is_told():
+    dedup = Dedup(partitions=64, bands=14, rows=8)
+    assert memberships_of(dedup, 10) == 150 and memberships_of(Dedup(urls=True), 10) == 160
+    for documents, local, elsewhere in [(10**5, (64, 2, 2), (64, 1, 1)), (10**8, (750, 50, 500), (64, 50, 256))]:
+        memberships = memberships_of(dedup, documents)
+        for workers, wanted in [(2, local), (None, elsewhere)]:
+            taken = (
+                enough_partitions(dedup, memberships, workers),
+                enough_groups(dedup, documents, workers),
+                enough_left_groups(dedup, documents, workers),
+            )
+            assert taken == wanted
+    crawl = 2 * 10**11
+    assert enough_partitions(dedup, memberships_of(dedup, crawl), 64) == 4096
+    wide = Dedup(partitions=8192)
+    assert enough_partitions(wide, memberships_of(wide, crawl), None) == 8192
+    assert (enough_groups(wide, crawl, None), enough_left_groups(wide, crawl, None)) == (8192, 4 * 8192)
+
+
+def test_more_partitions_send_more_documents_together():
+    """So that a message is worth its envelope, up to what a worker can hold."""
+    assert [documents_together(partitions) for partitions in (1, 1024, 8192, 65536)] == [
+        1 << 17,
+        1 << 17,
+        1 << 19,
+        1 << 20,
+    ]
+
+
+def test_the_manifest_says_into_how_many_pieces_the_work_was_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.matching.question._MEMBERSHIPS_IN_A_PARTITION", 100)
+    monkeypatch.setattr("pipeline.matching.question._DOCUMENTS_IN_A_GROUP", {"estimate": 50})
+    corpus = matched(tmp_path / "cut", partitions=4)
+    documents = corpus.manifest("signatures")["counts"]["documents"]
+    assert corpus.manifest("candidates")["division"] == {
+        "partitions": -(-documents * 11 // 100),
+        "partitions_asked_for": 4,
+        "groups": -(-documents // 50),
+    }
+    monkeypatch.undo()
+    matched(tmp_path / "whole", partitions=4)
+    assert planted.digests(tmp_path / "cut", "candidates", "refusals") == planted.digests(
+        tmp_path / "whole", "candidates", "refusals"
+    )
+
+
 # ------------------------------------------------------------------------------------------ prefixes of dumps
 
 
@@ -197,7 +279,8 @@ def test_scope_per_dump_gives_what_each_dump_alone_would(tmp_path):
         alone.register_dumps(DUMPS)
         planted.plant(alone, PARTS[2 * index : 2 * index + 2])
         planted.run(alone, sign.JOB, match.JOB)
-        assert found(tmp_path / str(index)) == {p: row for p, row in together.items() if p[0] >> 52 == index}
+        wanted = {pair: jaccard for pair, (jaccard, _) in together.items() if pair[0] >> 52 == index}
+        assert {pair: jaccard for pair, (jaccard, _) in found(tmp_path / str(index)).items()} == wanted
 
 
 # ------------------------------------------------------------------------------------------------ exact similarity
@@ -353,6 +436,36 @@ def test_a_truncated_file_of_an_index_is_refused_with_both_sizes(tmp_path, index
     planted.plant(corpus, PARTS[:1])
     told = refusal(corpus)
     assert str(file) in told and f"{whole - 100:,}" in told and f"{whole:,}" in told
+
+
+def damaged(folder: Path, damage: str) -> Path:
+    """Damages a file of an index in a way that its size does not tell."""
+    file = folder / "signatures/dump=old/part-00001.parquet"
+    size = file.stat().st_size
+    if damage == "unreadable":
+        file.write_bytes(b"x" * size)
+    else:
+        table = pq.read_table(file, partitioning=None)
+        again = {"twice": table.slice(3, 1), "foreign": table.slice(0, 1)}[damage]
+        if damage == "foreign":
+            again = again.set_column(0, table.schema.field("key"), pa.array([1], pa.uint64()))
+            pq.write_table(pa.concat_tables([again, table.slice(1)]), file)
+        else:
+            pq.write_table(pa.concat_tables([table.slice(0, 4), again, table.slice(4)]), file)
+        manifest = folder / "signatures/manifest.json"
+        manifest.write_text(manifest.read_text().replace(f'"bytes": {size}', f'"bytes": {file.stat().st_size}'))
+    return file
+
+
+@pytest.mark.parametrize("damage", ["unreadable", "twice", "foreign"])
+def test_nobody_is_told_to_delete_a_file_of_another_corpus(tmp_path, index, damage):
+    shutil.copytree(index, tmp_path / "index")
+    file = damaged(tmp_path / "index", damage)
+    corpus = planted.corpus_of(tmp_path / "out", dedup=SETTINGS | {"against": [str(tmp_path / "index")]})
+    planted.plant(corpus, PARTS[:1])
+    told = refusal(corpus)
+    assert str(file) in told and "delete" not in told
+    assert f"the corpus in {tmp_path / 'index'}" in told and "run `gristmill dedup` there" in told
 
 
 # ------------------------------------------------------------------------------------------------------- bad input
