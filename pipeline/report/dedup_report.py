@@ -17,6 +17,7 @@ from pipeline.report.sections.dedup.tiles import tiles
 from pipeline.report.sections.shared import problem_of
 
 FOLDER = "dedup-report"
+_TABLES = ("curve", "curve_reversed", "overlap", "sizes", "clusters", "pairs", "paragraphs")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet takes for a formula
 
 
@@ -36,7 +37,11 @@ def write_dedup_report(output: str) -> str:
         )
     folder = storage.join(output, FOLDER)
     storage.write_json(storage.join(folder, "dedup.json"), as_json(report))
-    for name, rows in tables(report).items():
+    written = tables(report)
+    # Of an earlier report: what it found and this one does not.
+    gone = [storage.join(folder, f"{name}.csv") for name in _TABLES if name not in written]
+    storage.delete([path for path in gone if storage.exists(path)])
+    for name, rows in written.items():
         with storage.atomic_write(storage.join(folder, f"{name}.csv")) as file:
             file.stream.write(_csv(rows))
     path = storage.join(folder, "index.html")
