@@ -130,7 +130,7 @@ def share_assumed(dumps: int) -> float:
 
 
 def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int, costs: Costs = COSTS) -> Forecast:
-    """The model. ``workers`` are the threads of the local engine here."""
+    """The model, for what is left of the workload. ``workers`` are the threads of the local engine here."""
     dedup = corpus.config.dedup
     n = workload.documents
     bands, values = sign.banding(dedup).bands, sign.minhash_settings(dedup).permutations
@@ -140,16 +140,21 @@ def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int,
     removed = n * share
     centres = 1 if dedup.scope == "per-dump" else 3 if dedup.both_orders else 2
     pairs, memberships = removed * centres * costs.pairs_a_copy, memberships_of(dedup, n)
+    # Every signature goes through the buckets again where one document is unmatched, but only its own pairs are made.
+    unmatched = n if workload.unmatched_documents is None else workload.unmatched_documents
+    matched, new_pairs = (n, pairs * unmatched / max(1, n)) if unmatched else (0, 0.0)
     # What a document is judged by when pairs are verified: a digest, its shingles, of 6 bytes of text each, or nothing.
     judged_by = {"estimate": 2 * values, "exact": 8 * workload.text_bytes / 6 / max(1, n), "off": 0}[dedup.verify]
-    read_again = 2 * share * workload.text_bytes if dedup.verify == "exact" else 0  # as left and as right ones
+    # as left and as right ones
+    read_again = 2 * share * workload.text_bytes * unmatched / max(1, n) if dedup.verify == "exact" else 0
 
-    match = n * costs.match_document * bands / 14 + pairs * costs.match_pair * values / 112
-    cluster = n * costs.cluster_document + pairs * costs.cluster_pair
-    start_up = costs.start_up * machine.slower
+    match = matched * costs.match_document * bands / 14 + new_pairs * costs.match_pair * values / 112
+    cluster = 0.0 if workload.clustered else n * costs.cluster_document + pairs * costs.cluster_pair
+    start_up = 0.0 if workload.done else costs.start_up * machine.slower
     work = (workload.unsigned_bytes + read_again) * machine.sign_byte + machine.slower * (match + cluster)
 
-    match_shuffle = memberships * costs.membership + pairs * (costs.match_pair_bytes + judged_by * costs.digests)
+    match_shuffle = memberships * costs.membership if matched else 0.0
+    match_shuffle += new_pairs * (costs.match_pair_bytes + judged_by * costs.digests)
     groups = enough_groups(dedup, n, workers)
     partitions = enough_partitions(dedup, memberships, workers)
 
@@ -160,8 +165,8 @@ def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int,
     partition_elsewhere = memberships / enough_partitions(dedup, memberships, None) * costs.sorted_membership
     compared_elsewhere = compared(enough_groups(dedup, n, None))
     in_rounds = join_rounds.method_for(dedup, round(pairs)).rounds
-    cluster_shuffle = pairs * costs.cluster_pair_bytes
-    if in_rounds:  # once every pair from both ends, later an edge a removed document; then the pairs by component
+    cluster_shuffle = 0.0 if workload.clustered else pairs * costs.cluster_pair_bytes
+    if in_rounds and not workload.clustered:  # once every pair from both ends, later an edge a removed document; then the pairs by component
         edges = 2 * pairs + (costs.rounds - 1) * 2 * removed
         cluster_shuffle += edges * costs.edge + pairs * costs.routed_pair
     # Of whole components a partition each; the largest, which nobody knows before, is on top of that.

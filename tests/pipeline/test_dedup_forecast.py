@@ -12,7 +12,7 @@ from benchmarks.generated.corpus import GeneratedCorpus
 from benchmarks.generated.files import new_corpus, write_documents, write_parquet, write_wet
 from pipeline import config_file, forecast, stages, storage
 from pipeline.corpus import Corpus
-from pipeline.dedup_forecast import Machine, share_assumed, try_out
+from pipeline.dedup_forecast import COSTS, Machine, share_assumed, try_out
 from pipeline.dedup_forecast import forecast as foretold
 from pipeline.workload import workload_of
 
@@ -87,9 +87,26 @@ def test_more_of_anything_costs_more_and_workers_share_it(corpus):
 
 def test_more_partitions_need_less_memory_each(corpus):
     workload = dataclasses.replace(workload_of(corpus), documents=10**9)
-    finer = with_dedup(corpus, partitions=4096, max_pairs_in_memory=10**6)
-    coarse, fine = (foretold(each, workload, MACHINE, 2).worker_memory for each in (corpus, finer))
-    assert fine < coarse / 4
+    few, many = (with_dedup(corpus, components="rounds", partitions=partitions) for partitions in (50, 400))
+    needed = [foretold(each, workload, MACHINE, 2).worker_memory for each in (few, many)]
+    coarse, fine = (memory - COSTS.base - COSTS.reading for memory in needed)
+    assert coarse / 8.1 < fine < coarse / 7.9
+
+
+def test_rounds_shuffle_more_and_need_no_worker_with_all_pairs(corpus):
+    workload = dataclasses.replace(workload_of(corpus), documents=10**9)
+    found = {
+        components: foretold(with_dedup(corpus, components=components, partitions=4096), workload, MACHINE, 2)
+        for components in ("auto", "one-worker", "rounds")
+    }
+    pairs = 2 * COSTS.pairs_a_copy * found["auto"].removed
+    assert pairs > corpus.config.dedup.max_pairs_in_memory and found["auto"] == found["rounds"]
+    assert found["one-worker"].worker_memory > pairs * COSTS.united_pair > 10 * found["rounds"].worker_memory
+    more = found["rounds"].shuffle_bytes - found["one-worker"].shuffle_bytes
+    assert more > 2 * pairs * COSTS.edge
+    few = dataclasses.replace(workload, documents=10**6)
+    auto, alone = (foretold(with_dedup(corpus, components=how), few, MACHINE, 2) for how in ("auto", "one-worker"))
+    assert auto == alone
 
 
 def with_dedup(corpus, **settings):
