@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ def load(path: str | Path) -> CorpusConfig:
         near = [found.name for found in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         hint = f"; {nearest(path.name, near)}" if near else ""
         raise ConfigError(f"{path}: there is no such file{hint}") from error
+    except IsADirectoryError as error:
+        beside = [near for near in (path.with_name(f"{path.name}.yaml"), path / "corpus.yaml") if near.is_file()]
+        hint = f"; did you mean {beside[0]}?" if beside else ""
+        raise ConfigError(f"{path}: is a folder, and the YAML file of a corpus is wanted{hint}") from error
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
@@ -80,6 +85,7 @@ def resolve(config: CorpusConfig, folder: Path) -> CorpusConfig:
         config.tokenizer.forbidden_file = absolute(config.tokenizer.forbidden_file)
     if config.filter.language.model:
         config.filter.language.model = absolute(config.filter.language.model)
+    config.dedup.against = [absolute(folder) for folder in config.dedup.against]
     if config.filter.quality:
         config.filter.quality.model = absolute(config.filter.quality.model)
     return config
@@ -107,7 +113,10 @@ def _show_section(section: Section, depth: int) -> list[str]:
                 shown[first] = f"{indent}  - {shown[first].lstrip()}"
                 lines += shown
         else:
-            dumped = yaml.safe_dump(plain[name], allow_unicode=True, default_flow_style=True, width=10**6)
+            # Unsorted: the ids of special tokens go by the order in which they are named.
+            dumped = yaml.safe_dump(
+                plain[name], allow_unicode=True, default_flow_style=True, width=10**6, sort_keys=False
+            )
             lines.append(f"{indent}{name}: {dumped.removesuffix('...' + chr(10)).strip()}")
     return lines
 
@@ -157,12 +166,23 @@ def _explain(problem: Any) -> str:
             return f"{key}: there is no such key; did you mean `{near[0]}`? ({model.model_fields[near[0]].description})"
         return f"{key}: there is no such key; there are {', '.join(names)}"
     message = problem["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
+    message = message[0].lower() + message[1:].partition(", unable to parse")[0]
     if problem["type"] != "missing" and problem["type"] != "value_error":
-        message += f", not {problem['input']!r}"
+        message += f", not {problem['input']!r}{_remedy(problem, str(location[-1]) if location else '')}"
     parent = _model_at(location[:-1])
     field = parent.model_fields.get(str(location[-1])) if parent and location else None
     return (f"{key}: " if key else "") + message + (f" ({field.description})" if field else "")
+
+
+def _remedy(problem: Any, key: str) -> str:
+    """What was probably meant, where a text stands in place of one of some words or of a list; else nothing."""
+    value = problem["input"]
+    if problem["type"] == "literal_error" and isinstance(value, str):
+        near = nearest(value, re.findall("'([^']*)'", problem["ctx"]["expected"]))
+        return f"; {near}" if near.startswith("did") else ""
+    if problem["type"] == "list_type" and isinstance(value, str):
+        return f"; as a list it is `{key}: {yaml.safe_dump([value], default_flow_style=True, width=10**6).strip()}`"
+    return ""
 
 
 def _model_at(location: list[Any]) -> type[Section] | None:

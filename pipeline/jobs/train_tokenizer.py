@@ -33,6 +33,7 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
     if given.path:
         return {"path": given.path, "content": _content(given.path, "path")}
     settings = given.model_dump(exclude={"path", "weights", "forbidden_file"})
+    settings["special_tokens"] = list(map(list, given.special_tokens.items()))  # a fingerprint sorts the keys of a dict
     if given.extend:
         settings["content"] = _content(given.extend, "extend")
     if given.forbidden_file:
@@ -98,6 +99,7 @@ def _trained(task: Task, settings: dict[str, Any], corpus: Corpus) -> tuple[form
     """Learns the merges from the counts of all parts; one that was killed goes on from its last checkpoint."""
     asked = {name: value for name, value in settings.items() if name not in ("pretokenizer", "extend", "content")}
     scheme, vocabulary = pretokenizer(settings["pretokenizer"]), asked.pop("vocabulary")
+    asked["special_tokens"] = dict(settings["special_tokens"])  # ids in this order
     base = _given(settings["extend"])[0] if settings["extend"] else None
     left = corpus.path(f"{FOLDER}/{_CHECKPOINT}")
     checkpoint = Checkpoint(_key(task, settings), lambda: _bytes_of(left), lambda content: _replace(left, content))

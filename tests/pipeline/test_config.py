@@ -11,9 +11,9 @@ import yaml
 from dedup.minhash import MinHashSettings, signatures
 from filters import mixture
 from filters.presets import decide
-from pipeline import config, config_file, rules
+from pipeline import config, config_file, manifests, rules
 from pipeline.errors import ConfigError
-from pipeline.jobs import annotate
+from pipeline.jobs import annotate, train_tokenizer
 from pipeline.sources.paths import expand
 from tokenizer import shards
 from training.config import training_config
@@ -62,6 +62,16 @@ def refused(change: dict) -> str:
             "sources[0].format: input should be 'wet', 'warc', 'jsonl' or 'parquet', not 'docx'",
         ),
         ({"dedup.min_jaccard": 1.7}, "dedup.min_jaccard: input should be less than or equal to 1, not 1.7"),
+        (
+            {"dedup.min_jaccard": "0,7"},
+            "dedup.min_jaccard: input should be a valid number, not '0,7' (The least",
+        ),
+        ({"dedup.scope": "per_dump"}, "not 'per_dump'; did you mean `per-dump`? (Whether"),
+        ({"dedup.keep": "longst"}, "not 'longst'; did you mean `longest`? (Which"),
+        (
+            {"dedup.against": "../x"},
+            "dedup.against: input should be a valid list, not '../x'; as a list it is `against: [../x]` (Output",
+        ),
         ({"dedup.bands": 0}, "dedup.bands: input should be greater than or equal to 1, not 0"),
         ({"dedup": {"bands": 2, "rows": 65536}}, "bands × rows = 2 × 65536 = 131072 values, and 65536 is the most"),
         ({"dedup.bands": "many"}, "dedup.bands: input should be a valid integer"),
@@ -269,12 +279,36 @@ def test_every_problem_has_its_line():
 
 def test_paths_are_taken_from_the_folder_of_the_file(tmp_path):
     path = tmp_path / "corpus.yaml"
-    raw = MINIMAL | {"tokenizer": {"path": "../tok"}, "output": "s3://bucket/out"}
+    others = {"against": ["../other", "s3://bucket/other"]}
+    raw = MINIMAL | {"tokenizer": {"path": "../tok"}, "output": "s3://bucket/out", "dedup": others}
     path.write_text(yaml.safe_dump(raw))
     loaded = config_file.load(path)
     assert loaded.sources[0].paths == [str(tmp_path / "*.wet.gz")]
     assert loaded.tokenizer.path == str(tmp_path.parent / "tok")
     assert loaded.output == "s3://bucket/out"
+    assert loaded.dedup.against == [str(tmp_path.parent / "other"), "s3://bucket/other"]
+    assert yaml.safe_load(config_file.show(loaded))["dedup"]["against"] == loaded.dedup.against
+
+
+def test_a_folder_in_place_of_the_file_is_told(tmp_path):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for there in ("", f"; did you mean {folder}.yaml?"):
+        with pytest.raises(ConfigError) as caught:
+            config_file.load(folder)
+        assert str(caught.value) == f"{folder}: is a folder, and the YAML file of a corpus is wanted{there}"
+        (tmp_path / "corpus.yaml").write_text(yaml.safe_dump(MINIMAL))
+
+
+def test_ids_of_special_tokens_go_by_their_order_in_the_file():
+    def of(*names: str) -> config.CorpusConfig:
+        return config_file.parse(MINIMAL | {"tokenizer": {"special_tokens": {name: f"<{name}>" for name in names}}})
+
+    for names in (["end", "begin", "pad"], ["pad", "end", "begin"]):
+        shown = config_file.parse(yaml.safe_load(config_file.show(of(*names))))
+        assert list(shown.tokenizer.special_tokens) == names
+    ahead, behind = (train_tokenizer.settings_of(of(*names)) for names in (["end", "begin"], ["begin", "end"]))
+    assert manifests.fingerprint(ahead) != manifests.fingerprint(behind)
 
 
 def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path):

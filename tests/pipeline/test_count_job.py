@@ -168,10 +168,10 @@ def test_a_killed_training_goes_on_and_leaves_no_trace(tmp_path, monkeypatch):
 
 
 def test_settings_reach_the_tokenizer(tmp_path):
-    plain = counted(tmp_path / "plain", special_tokens={"end": "<e>"}, max_token_length=3)
+    plain = counted(tmp_path / "plain", special_tokens={"end": "<e>", "begin": "<b>"}, max_token_length=3)
     planted.run(plain, train_tokenizer.JOB)
     base = formats.load(tmp_path / "plain" / "tokenizer")
-    assert base.special_ids == {"end": base.merges.vocabulary_size}
+    assert base.special_ids == {"end": base.merges.vocabulary_size, "begin": base.merges.vocabulary_size + 1}
     assert max(map(len, base.merges.tokens())) == 3
     (tmp_path / "forbidden").write_text("/a.*e/\n")
     larger = counted(
