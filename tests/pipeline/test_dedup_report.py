@@ -244,6 +244,20 @@ def test_one_dump_has_a_curve_of_one_point_and_no_overlap(tmp_path: Path) -> Non
     assert not (output / "dedup-report" / "curve_reversed.csv").exists()
 
 
+def test_tables_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
+    output = deduplicated(tmp_path / "out", copies(), both_orders=True, paragraphs=True)
+    write_dedup_report(str(output))
+    folder = output / "dedup-report"
+    (folder / "notes.csv").write_text("mine")
+    assert len(list(folder.iterdir())) == len(FILES) + 3
+    found = manifest(output, "clusters")
+    found["details"]["curve_reversed"] = []
+    (output / "clusters" / "manifest.json").write_text(json.dumps(found))
+    (output / "paragraphs" / "manifest.json").unlink()
+    write_dedup_report(str(output))
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "notes.csv"])
+
+
 def test_a_least_similarity_of_nothing_is_shown(output: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(output, tmp_path / "copy"))
     found = manifest(copy, "candidates")
