@@ -74,7 +74,7 @@ class SignatureFiles:
             if number >> FILE_BITS < len(self.dumps):
                 where = self.path(number)
             raise GristmillError(
-                f"{path} holds document {key}, whose place is {where}: a key would stand twice; one was copied: "
+                f"{path} holds document {key}, whose place is {where}: a key would stand twice; the first is a copy: "
                 f"{self.remedy}"
             )
         ascending = keys[1:] > keys[:-1]

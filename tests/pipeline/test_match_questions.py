@@ -458,7 +458,7 @@ def damaged(folder: Path, damage: str) -> Path:
 
 
 @pytest.mark.parametrize("damage", ["unreadable", "twice", "foreign"])
-def test_nobody_is_told_to_delete_a_file_of_another_corpus(tmp_path, index, damage):
+def test_a_file_of_another_corpus_is_for_that_one_to_mend(tmp_path, index, damage):
     shutil.copytree(index, tmp_path / "index")
     file = damaged(tmp_path / "index", damage)
     corpus = planted.corpus_of(tmp_path / "out", dedup=SETTINGS | {"against": [str(tmp_path / "index")]})
