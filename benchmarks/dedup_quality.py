@@ -18,18 +18,21 @@ import pyarrow as pa
 
 from benchmarks.harness import SNAPSHOTS, finish, machine
 from benchmarks.signatures import wet_texts
+from dedup import star_rounds
 from dedup.banding import Banding
 from dedup.candidates import candidate_pairs, unique_pairs
 from dedup.digests import digests, equal_values
 from dedup.matching import match, memberships
 from dedup.minhash import MinHashSettings, Signatures, signatures
-from dedup.policies import Policy, clusters
+from dedup.policies import Clusters, Policy, clusters
 from dedup.shingles import ShingleSets, distinct_shingles, exact_jaccard_of_rows
+from dedup.tallies import judge
 from text.code_points import HAN, SPACE, code_points
 
 THRESHOLD = 0.7
 PASSES = (1, 2, 3, 6)
-CHAINS = (1, 2, 3, None)
+CHAINS = (1, 2, 3, 5, None)
+KEPT = ("earliest", "latest", "longest")
 MOST_LOST = 0.005  # of all documents
 
 
@@ -57,8 +60,14 @@ def main() -> int:
         return {"system": "gristmill", "case": case, "metric": metric, "value": value, "unit": unit}
 
     results = []
-    cases = {f"{passes} passes": match(keys, signed, passes=passes).pairs[:2] for passes in PASSES}
-    cases["all pairs of all buckets"] = all_alike(keys, signed)
+    matched = {f"{passes} passes": match(keys, signed, passes=passes) for passes in PASSES}
+    results += [
+        row(case, "pairs_compared", sum(each.candidates for each in found.passes), "pairs")
+        for case, found in matched.items()
+    ]
+    cases = {case: found.pairs[:2] for case, found in matched.items()}
+    met, cases["all pairs of all buckets"] = all_alike(keys, signed)
+    results.append(row("all pairs of all buckets", "pairs_compared", met, "pairs"))
     kept = {}
     for case, (left, right) in cases.items():
         results.append(row(case, "pairs", len(left), "pairs"))
@@ -68,6 +77,30 @@ def main() -> int:
             results.append(row(label, "documents_kept", kept[case, chain], "documents"))
 
     left, right = cases["3 passes"]
+    for keep in KEPT:
+        scores = signed.text_bytes.astype(np.int64) if keep == "longest" else None
+        for chain in CHAINS:
+            found = clusters(keys, left, right, Policy(keep, chain), scores)
+            removed, stays = removed_for(found)
+            jaccard = exact_jaccard_of_rows(sets, removed, sets, stays)
+            worded = (signed.words[removed] > 0) | (signed.words[stays] > 0)  # no words are no shingles
+            jaccard = np.where(worded, jaccard, 1)
+            label = f"keep {keep}, max_chain {chain or 'null'}"
+            results += [
+                row(label, "documents_kept", int(found.kept.sum()), "documents"),
+                row(label, "largest_cluster", int(found.cluster_size.max()), "documents"),
+                row(label, "removed", len(removed), "documents"),
+                row(label, "removed, J to the copy that stays < 0.7", int((jaccard < 0.7).sum()), "documents"),
+                row(label, "removed, J to the copy that stays < 0.6", int((jaccard < 0.6).sum()), "documents"),
+                row(label, "least J to the copy that stays", round(float(jaccard.min()), 3), "J"),
+            ]
+    results.append(row("components in rounds", "rounds", rounds_of(left, right), "rounds"))
+    tally = judge(left, right, np.ones(len(left), np.uint8), Policy(), np.arange(len(dumps)))[2]
+    results += [
+        row(f"removed, {far} pairs from the copy that stays", "documents", n, "documents")
+        for far, n in enumerate(tally.by_distance.tolist(), 1)
+        if n
+    ]
     ids = clusters(keys, left, right).cluster_id
     copies = copies_of(sets, 0.85)
     recall = float((ids[copies[0]] == ids[copies[1]]).mean())
@@ -100,14 +133,31 @@ def main() -> int:
     return finish(report, arguments.json)
 
 
-def all_alike(keys: np.ndarray, signed: Signatures) -> tuple[np.ndarray, np.ndarray]:
-    """Every pair of every bucket that is alike by its signatures; quadratic in the size of a bucket."""
+def removed_for(found: Clusters) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the documents that go, and of the ones that stay for them."""
+    removed, kept = np.flatnonzero(~found.kept), np.flatnonzero(found.kept)
+    kept = kept[np.argsort(found.cluster_id[kept])]
+    return removed, kept[np.searchsorted(found.cluster_id[kept], found.cluster_id[removed])]
+
+
+def rounds_of(left: np.ndarray, right: np.ndarray) -> int:
+    """Rounds of large star and small star until no edge moves."""
+    for rounds in range(1, star_rounds.MOST_ROUNDS + 1):
+        ends, centres, large = star_rounds.large_star(*star_rounds.both_ways(left, right))
+        right, left, small = star_rounds.small_star(ends, centres)
+        if not large.any() and not small:
+            return rounds
+    raise AssertionError(f"edges still move after {star_rounds.MOST_ROUNDS} rounds")
+
+
+def all_alike(keys: np.ndarray, signed: Signatures) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
+    """How many pairs all buckets hold, and those that are alike by their signatures; quadratic in a bucket's size."""
     left, right = all_pairs(*buckets_of(keys, signed))
     cut = digests(signed.minima)
     values = cut.shape[1]
     equal = equal_values(cut, np.searchsorted(keys, left), cut, np.searchsorted(keys, right), values)
     alike = equal / values >= THRESHOLD
-    return left[alike], right[alike]
+    return len(left), (left[alike], right[alike])
 
 
 def buckets_of(keys: np.ndarray, signed: Signatures) -> tuple[np.ndarray, np.ndarray]:

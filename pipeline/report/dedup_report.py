@@ -100,10 +100,10 @@ def tables(report: Mapping[str, Any]) -> dict[str, list[Sequence[Any]]]:
             for key, url in zip(each["keys"], each["urls"])
         ),
     ]
-    fields = ("left", "right", "jaccard", "left_url", "right_url")
-    found["pairs"] = [("verdict", *fields)]
+    of_pairs = ("left", "right", "jaccard", "left_url", "right_url")
+    found["pairs"] = [("verdict", *of_pairs)]
     for verdict in ("accepted", "rejected") if match else ():
-        found["pairs"] += [(verdict, *row) for row in _rows(fields, match[f"{verdict}_samples"])[1:]]
+        found["pairs"] += [(verdict, *row) for row in _rows(of_pairs, match[f"{verdict}_samples"])[1:]]
     if report["paragraphs"]:
         found["paragraphs"] = _rows(("copies", "key", "line", "text"), report["paragraphs"]["paragraphs"])
     return found
