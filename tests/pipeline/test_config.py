@@ -74,7 +74,7 @@ def refused(change: dict) -> str:
         ),
         ({"dedup.bands": 0}, "dedup.bands: input should be greater than or equal to 1, not 0"),
         ({"dedup": {"bands": 2, "rows": 65536}}, "bands × rows = 2 × 65536 = 131072 values, and 65536 is the most"),
-        ({"dedup.max_pairs_in_memory": 2**30 + 1}, "max_pairs_in_memory: input should be less than or equal to 1073741824"),
+        ({"dedup.max_pairs_in_memory": 2**30 + 1}, "in_memory: input should be less than or equal to 1073741824"),
         ({"dedup.bands": "many"}, "dedup.bands: input should be a valid integer"),
         ({"mix.sources": {"web": 0.5}}, "mix.sources adds up to 0.5, not to 1"),
         ({"mix.sources": {"wep": 1.0}}, "mix.sources.wep is no source; did you mean `web`?"),
