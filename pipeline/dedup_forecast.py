@@ -141,12 +141,12 @@ def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int,
     centres = 1 if dedup.scope == "per-dump" else 3 if dedup.both_orders else 2
     pairs, memberships = removed * centres * costs.pairs_a_copy, memberships_of(dedup, n)
     # Every signature goes through the buckets again where one document is unmatched, but only its own pairs are made.
-    unmatched = n if workload.unmatched_documents is None else workload.unmatched_documents
-    matched, new_pairs = (n, pairs * unmatched / max(1, n)) if unmatched else (0, 0.0)
+    matched, new_pairs = n if workload.unmatched_share else 0, pairs * workload.unmatched_share
     # What a document is judged by when pairs are verified: a digest, its shingles, of 6 bytes of text each, or nothing.
     judged_by = {"estimate": 2 * values, "exact": 8 * workload.text_bytes / 6 / max(1, n), "off": 0}[dedup.verify]
-    # as left and as right ones
-    read_again = 2 * share * workload.text_bytes * unmatched / max(1, n) if dedup.verify == "exact" else 0
+    read_again = 0.0
+    if dedup.verify == "exact":  # as left and as right ones
+        read_again = 2 * share * workload.text_bytes * workload.unmatched_share
 
     match = matched * costs.match_document * bands / 14 + new_pairs * costs.match_pair * values / 112
     cluster = 0.0 if workload.clustered else n * costs.cluster_document + pairs * costs.cluster_pair
@@ -159,18 +159,20 @@ def forecast(corpus: Corpus, workload: Workload, machine: Machine, workers: int,
     partitions = enough_partitions(dedup, memberships, workers)
 
     def compared(groups: float) -> float:
-        return n / groups * 2 * values * costs.compared_digest
+        return matched / groups * 2 * values * costs.compared_digest
 
-    partition = memberships / partitions * costs.sorted_membership
-    partition_elsewhere = memberships / enough_partitions(dedup, memberships, None) * costs.sorted_membership
+    sorting = memberships * costs.sorted_membership if matched else 0.0
+    partition, partition_elsewhere = sorting / partitions, sorting / enough_partitions(dedup, memberships, None)
     compared_elsewhere = compared(enough_groups(dedup, n, None))
     in_rounds = join_rounds.method_for(dedup, round(pairs)).rounds
     cluster_shuffle = 0.0 if workload.clustered else pairs * costs.cluster_pair_bytes
-    if in_rounds and not workload.clustered:  # once every pair from both ends, later an edge a removed document; then the pairs by component
+    if (
+        in_rounds and cluster_shuffle
+    ):  # once every pair from both ends, later an edge a removed document; then the pairs by component
         edges = 2 * pairs + (costs.rounds - 1) * 2 * removed
         cluster_shuffle += edges * costs.edge + pairs * costs.routed_pair
     # Of whole components a partition each; the largest, which nobody knows before, is on top of that.
-    united = (pairs / dedup.partitions if in_rounds else pairs) * costs.united_pair
+    united = 0.0 if workload.clustered else (pairs / dedup.partitions if in_rounds else pairs) * costs.united_pair
     here = max(costs.held * match_shuffle + workers * max(partition, compared(groups)), united)
     return Forecast(
         documents=n,

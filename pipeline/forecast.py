@@ -50,24 +50,18 @@ def show_plan(corpus: Corpus, stages: Sequence[str], console: Console | None = N
             if waiting:
                 table.add_row(stage, each.name, "", waiting, "")
                 continue
+            to_read = sum(task.bytes for task in state.pending)
             table.add_row(
                 stage,
                 each.name,
                 f"{len(state.tasks):,}",
                 f"{len(state.pending):,}" if state.pending else "up to date" if state.current else "the summary",
-                size(sum(task.bytes for task in state.pending)) if state.pending else "",
+                size(to_read) if to_read else "",  # jobs over signatures and pairs do not know theirs
             )
             if not state.current:
                 waiting = "after the jobs before it"
     console.print(table)
     workers = f"{workers_of(engine)} workers" if engine.name == "direct" else " ".join(without_secrets(engine).options)
     console.print(f"engine: {engine.name}, {workers}")
-    if "dedup" in stages and not _up_to_date(corpus, "dedup"):
-        show_dedup(corpus, console)
-
-
-def _up_to_date(corpus: Corpus, stage: str) -> bool:
-    try:
-        return all(job.state_of(each, corpus).current for each in jobs(stage, corpus.config))
-    except GristmillError:  # the stages before it are not done
-        return False
+    if "dedup" in stages:
+        show_dedup(corpus, console, ingesting="ingest" in stages)

@@ -137,7 +137,7 @@ def test_a_person_reads_a_table_and_nothing_is_written(corpus):
     before = storage.list_files(corpus.config.output)
     told = shown(corpus, "dedup")
     assert storage.list_files(corpus.config.output) == before
-    assert "deduplication, foretold" in told and "1,500" in told and "core-hours" in told
+    assert "deduplication, foretold" in told and "1,500" in told and "work of one core" in told
     assert "assumed: DeepSeek LLM's at as many dumps" in told
     assert "64 workers" not in told and "`--workers N`" in told
     engine = corpus.config.engine.model_copy(update={"workers": 64})
@@ -150,11 +150,62 @@ def test_what_is_done_is_not_foretold(tmp_path):
     done = new_corpus(tmp_path / "out")
     write_documents(GeneratedCorpus(300, dumps=1), done)
     stages.run(done, ["dedup"], Watch())
-    assert "foretold" not in shown(done, "dedup")
+    told = shown(done, "dedup")
+    assert "foretold" not in told and "dedup: up to date, nothing is left to do" in told
     workload, counts = workload_of(done), done.manifest("clusters")["counts"]
     assert workload.unsigned_bytes == 0
     assert workload.removed_share == counts["removed"] / counts["documents"]
     assert foretold(done, workload, MACHINE, 2).removed == counts["removed"]
+
+
+def with_engine(corpus, workers):
+    return Corpus(
+        corpus.config.model_copy(update={"engine": corpus.config.engine.model_copy(update={"workers": workers})})
+    )
+
+
+def test_a_dump_that_is_added_is_foretold(tmp_path):
+    """28 files, 4 of them new: what is ingested is counted, what is new told from samples; the rest costs nothing."""
+    three = GeneratedCorpus(900, dumps=3, files=2)
+    source = {"name": "generated", "format": "parquet", "paths": [write_parquet(three, tmp_path / "in")]}
+    corpus = Corpus(config_file.parse({"name": "grows", "output": str(tmp_path / "out"), "sources": [source]}))
+    last = tmp_path / "in" / sorted(path.name for path in (tmp_path / "in").iterdir())[-1]
+    last.rename(tmp_path / "later")
+    stages.run(corpus, ["ingest", "dedup"], Watch())
+    counts = corpus.manifest("documents")["counts"]
+    assert "up to date" in shown(corpus, "ingest", "dedup").splitlines()[-1]
+    (tmp_path / "later").rename(last)
+    workload = workload_of(dataclasses.replace(corpus, read_only=True), ingesting=True)
+    assert (workload.parts, workload.new_files, workload.dumps) == (6, 2, 3)
+    assert workload.documents - workload.new_documents == counts["documents"]
+    assert workload.documents == pytest.approx(900, rel=0.1)
+    assert workload.unsigned_bytes == workload.text_bytes - counts["text_bytes"] > 0
+    assert workload.unmatched_share == pytest.approx(workload.new_documents / workload.documents)
+    left, whole = (foretold(corpus, each, MACHINE, 2) for each in (workload, workload.anew))
+    assert left.core_seconds < whole.core_seconds and left.shuffle_bytes < whole.shuffle_bytes
+    told = shown(corpus, "ingest", "dedup")
+    assert f"documents, {counts['documents']:,} counted, about {workload.new_documents:,} in 2 new files" in told
+    assert "left for this run" in told and "all anew" in told
+    assert "up to date, nothing is left" in shown(corpus, "dedup")  # without ingest the new files are none of it
+    stages.run(corpus, ["ingest", "dedup"], Watch())
+    assert corpus.manifest("documents")["counts"]["documents"] == pytest.approx(workload.documents, rel=0.1)
+
+
+def test_jobs_that_are_done_cost_nothing_and_other_settings_tell_no_share(tmp_path):
+    done = new_corpus(tmp_path / "out")
+    write_documents(GeneratedCorpus(300, dumps=2), done)
+    stages.run(done, ["dedup"], Watch())
+    clusters_left = with_dedup(done, max_chain=7)
+    workload = workload_of(clusters_left)
+    assert (workload.unsigned_bytes, workload.unmatched_share, workload.clustered) == (0, 0, False)
+    left, whole = (foretold(done, each, MACHINE, 2) for each in (workload, workload.anew))
+    assert COSTS.start_up < left.core_seconds < whole.core_seconds
+    assert left.shuffle_bytes < whole.shuffle_bytes / 2
+    assert workload_of(with_dedup(done, scope="per-dump")).removed_share is None
+    assert "assumed: DeepSeek LLM's at one dump" in shown(with_dedup(done, scope="per-dump"), "dedup")
+    told = shown(with_engine(done, 64), "dedup")
+    assert "up to date" in told and "all anew, 64 workers" in told and "left for this run" not in told
+    assert "0 B" not in shown(clusters_left, "dedup")
 
 
 def test_inputs_without_a_document_are_said_so(tmp_path):
