@@ -78,7 +78,8 @@ class Display(Watcher):
         line = Text.assemble(
             ("✓ " if ran else "· ", "green" if ran else "dim"), (f"{job:<10}", "bold" if ran else "dim")
         )
-        line.append("  " + summary(job, manifest.get("counts", {})), "" if ran else "dim")
+        told = summary(job, manifest.get("counts", {})) + elsewhere(job, manifest.get("details", {}))
+        line.append(f"  {told}", "" if ran else "dim")
         line.append(f"  {duration(seconds)}" if ran else "  up to date", "dim")
         self._console.print(line, soft_wrap=True)
         if ran and manifest.get("details", {}).get("message"):
@@ -127,6 +128,17 @@ def summary(job: str, counts: dict[str, int]) -> str:
         return _SUMMARIES.get(job, "").format(**shown)
     except KeyError:
         return ""
+
+
+def elsewhere(job: str, details: dict[str, Any]) -> str:
+    """What of it other corpora have, where this one is held against some."""
+    if job == "match":
+        return "".join(
+            f"; {other['documents_removed']:,} documents have a copy in {other['folder']}"
+            for other in details.get("against", ())
+        )
+    outside = details.get("removed", {}).get("outside") if job == "cluster" else None
+    return f", {outside:,} of them copies in another corpus" if outside else ""
 
 
 def warnings(job: str, manifest: dict[str, Any]) -> list[str]:

@@ -200,9 +200,8 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
         for side, rows in shown.items()
     }
     threshold = None if dedup.verify == "off" else dedup.min_jaccard
-    return Outcome(
-        counts, {"method": dedup.verify, "threshold": threshold, "passes": passes, **samples, "against": against}
-    )
+    how = {"method": dedup.verify, "scope": dedup.scope, "threshold": threshold, "passes": passes}
+    return Outcome(counts, {**how, **samples, "against": against})
 
 
 def _first_of_each(rows: list[_Sample], kind: Callable[[_Sample], Hashable]) -> list[_Sample]:

@@ -74,6 +74,11 @@ def rate(bytes_per_second: float | None) -> str:
     return ABSENT if bytes_per_second is None else f"{size(bytes_per_second)}/s"
 
 
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many characters, its middle left out: both ends of an address tell it from others."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - 1) // 2 :]}"
+
+
 def time(iso: str | None) -> str:
     """A point in time, ISO 8601, as ``2026-11-22 06:14 UTC``; what is none is shown as it is."""
     if not iso:

@@ -11,6 +11,7 @@ from pipeline.report.visible import visible
 
 _LONG_TEXT = 22  # characters from which a cell may break its text, but keeps a readable width
 _LONGEST_TEXT = 400  # characters shown of one cell; report.json has all of it
+_LONGEST_NAME = 60  # characters of the address that tells one comparison from the others
 
 _FORMATS: dict[str, Callable[[Any], str]] = {
     "count": formats.count,
@@ -106,7 +107,9 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], name: st
 
 
 def comparison(item: Comparison) -> str:
-    """A comparison, folded up until it is asked for; left out are only stretches that are the same, and so it says."""
+    """A comparison, folded up under the name of its left text until it is asked for; left out are only stretches that
+    are the same, and so it says.
+    """
     found, shown = item.difference, []
     for row in found["rows"]:
         if "same" in row:
@@ -125,7 +128,8 @@ def comparison(item: Comparison) -> str:
         for name, words in ((item.left, "left_words"), (item.right, "right_words"))
     )
     return (
-        f"<details class=comparison><summary>{text(item.title)} <span>{text(item.note)}</span></summary>"
+        f"<details class=comparison><summary>{text(item.title)} <span>{text(item.note)} · "
+        f"<bdi dir=auto>{text(formats.shortened(item.left, _LONGEST_NAME))}</bdi></span></summary>"
         f'<div class="pair names">{names}</div>{"".join(shown)}</details>'
     )
 

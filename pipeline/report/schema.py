@@ -117,9 +117,13 @@ class Against(Part):
 
 
 class MatchDetails(Part):
-    """Of stage ``match``. Samples are the pairs nearest to the threshold on either side, the nearest first."""
+    """Of stage ``match``. Samples are the pairs nearest to the threshold on either side, the nearest first.
+
+    ``scope`` as in the config: whether dumps were held against each other.
+    """
 
     method: str = ""
+    scope: str = "global"
     threshold: float | None = None
     passes: list[Pass] = Field(default_factory=list)
     accepted_samples: list[Pair] = Field(default_factory=list)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import random
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,10 +17,12 @@ from report_browser import CHROMIUM, Browser
 from report_example import PAYLOADS, write_example
 
 from pipeline import stages
+from pipeline.console import elsewhere
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.report.corpus_report import write_report
 from pipeline.report.dedup_report import write_dedup_report
+from pipeline.report.formats import shortened
 
 FILES = ["clusters.csv", "curve.csv", "dedup.json", "index.html", "overlap.csv", "pairs.csv", "sizes.csv"]
 
@@ -63,6 +66,11 @@ def deduplicated(output: Path, parts: list[Part], **dedup: Any) -> Path:
     planted.plant(corpus, parts)
     planted.run(corpus, *stages.jobs("dedup", corpus.config))
     return output
+
+
+def page_of(output: Path) -> str:
+    write_dedup_report(str(output))
+    return page(output)
 
 
 def copies(seed: int = 0) -> list[Part]:
@@ -279,6 +287,28 @@ def test_what_other_corpora_and_the_chain_bound_decide_is_said(tmp_path: Path) -
     assert method["chains"].startswith("at most 1 pair to the kept copy; it keeps")
     assert "Known elsewhere" in page(output)
     assert [row["removed"] for row in table(output, "curve")] == [str(len(first.texts))]
+    assert f"{len(first.texts)} of the documents removed have a copy in another corpus." in page(output)
+    told = [elsewhere(*of) for of in [("match", manifest(output, "candidates")["details"])]]
+    assert told == [f"; {len(first.texts)} documents have a copy in {other}"]
+    told = elsewhere("cluster", manifest(output, "clusters")["details"])
+    assert told == f", {len(first.texts)} of them copies in another corpus"
+
+
+def test_dumps_that_were_not_held_against_each_other_are_not_called_together(output: Path, tmp_path: Path) -> None:
+    apart = page_of(deduplicated(tmp_path / "out", copies(), scope="per-dump"))
+    assert "copies looked for inside each dump only (scope: per-dump)" in apart and "as all were here" in apart
+    for said in ("A point is the share of documents removed when", "when the dumps before it are there too"):
+        assert said in page(output) and said not in apart
+    assert "%{x} each by itself" in apart and "%{x} together" not in apart
+
+
+def test_what_unfolds_says_whose_texts_it_shows(output: Path) -> None:
+    found = json.loads((output / "dedup-report" / "dedup.json").read_text())
+    folded = re.findall(r"<summary>(.*?)</summary>", page(output))
+    names = [re.search(r"<bdi dir=auto>(.+)</bdi>", row)[1] for row in folded]
+    for pair in found["match"]["accepted_samples"][:10]:
+        assert shortened(pair["left_url"] or "(no URL)", 60) in names
+    assert shortened("https://example.org/" + "a" * 90 + "/end", 40) == "https://example.org/…aaaaaaaaaaaaaaa/end"
 
 
 def test_the_most_frequent_paragraphs_are_shown_by_their_text(tmp_path: Path) -> None:

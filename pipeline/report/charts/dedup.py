@@ -11,8 +11,11 @@ from pipeline.report.charts.drawing import BEFORE, HEAT, KEPT, REMOVED, REMOVED_
 _Points = Sequence[Mapping[str, Any]]
 
 
-def curve(points: _Points, from_the_last: _Points, reference: _Points) -> Figure | None:
-    """Share of documents removed against the number of dumps deduplicated together, beside the published curve."""
+def curve(points: _Points, from_the_last: _Points, reference: _Points, together: bool = True) -> Figure | None:
+    """Share of documents removed against the number of dumps, beside the published curve.
+
+    ``together``: whether those of the points were held against each other, as the published ones were.
+    """
     if not any(point["share"] is not None for point in points):
         return None
     published = {
@@ -25,17 +28,25 @@ def curve(points: _Points, from_the_last: _Points, reference: _Points) -> Figure
         "marker": {"color": BEFORE, "size": 7},
         "hovertemplate": "<b>%{x} dumps together</b><br>%{y:.1%} removed<extra>DeepSeek LLM</extra>",
     }
-    traces = [published, _together(points, "this corpus" if not from_the_last else "from the first dump on", REMOVED)]
+    traces = [
+        published,
+        _line(points, "this corpus" if not from_the_last else "from the first dump on", REMOVED, together),
+    ]
     if from_the_last:
-        traces.append(_together(from_the_last, "from the last dump back", KEPT))
+        traces.append(_line(from_the_last, "from the last dump back", KEPT, together))
     most = max(point["dumps"] for point in (*points, *reference))
     ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000) if tick <= most * 1.2]
-    x = axis("dumps deduplicated together", type="log", tickvals=ticks, ticktext=[str(tick) for tick in ticks])
+    x = axis(
+        "dumps deduplicated together" if together else "dumps",
+        type="log",
+        tickvals=ticks,
+        ticktext=[str(tick) for tick in ticks],
+    )
     y = axis("documents removed", range=[0, 1], tickformat=".0%", dtick=0.2)
     return figure(traces, 400, x, y, legend=True)
 
 
-def _together(points: _Points, name: str, colour: str) -> Figure:
+def _line(points: _Points, name: str, colour: str, together: bool) -> Figure:
     known = [point for point in points if point["share"] is not None]
     return {
         "type": "scatter",
@@ -49,8 +60,8 @@ def _together(points: _Points, name: str, colour: str) -> Figure:
             [label(point["dump"]), formats.count(point["removed"]), formats.count(point["documents"])]
             for point in known
         ],
-        "hovertemplate": "<b>%{x} together, up to %{customdata[0]}</b><br>%{y:.1%} removed: %{customdata[1]} of "
-        "%{customdata[2]} documents<extra></extra>",
+        "hovertemplate": f"<b>%{{x}} {'together' if together else 'each by itself'}, up to %{{customdata[0]}}</b><br>"
+        "%{y:.1%} removed: %{customdata[1]} of %{customdata[2]} documents<extra></extra>",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.report import formats
 from pipeline.report.charts import dedup as charts
 from pipeline.report.markup import Card, Column
 from pipeline.report.sections.shared import Report
@@ -16,17 +17,28 @@ def cards(report: Report) -> list[Card]:
     if not cluster:
         return []
     points, from_the_last = cluster["curve"], cluster["curve_reversed"]
-    reading = (
-        "A point is the share of documents removed when that many dumps are deduplicated together, each exactly as a "
-        f"run over only those dumps; the dotted line is what {report['reference']['source']}, gives for Common Crawl."
-    )
+    together = not (report["match"] and report["match"]["scope"] == "per-dump")
+    published = f"what {report['reference']['source']}, gives for Common Crawl"
+    if together:
+        reading = (
+            "A point is the share of documents removed when that many dumps are deduplicated together, each exactly as "
+            f"a run over only those dumps; the dotted line is {published}."
+        )
+    else:
+        reading = (
+            "A point is the share of the documents of that many dumps that was removed, copies looked for inside each "
+            f"dump only (scope: per-dump); the dotted line is {published}, of dumps deduplicated together, which "
+            "scope: global can be compared with."
+        )
+    if outside := cluster["removed"]["outside"]:
+        reading += f" {formats.count(outside)} of the documents removed have a copy in another corpus."
     if from_the_last:
         reading += " Dumps are taken from the first on, and from the last back."
     return [
         Card(
             "Removed against number of dumps",
             reading,
-            charts.curve(points, from_the_last, report["reference"]["curve"]),
+            charts.curve(points, from_the_last, report["reference"]["curve"], together),
             [
                 Column("dumps", "dumps", "count"),
                 Column("dump", "up to"),
@@ -44,7 +56,10 @@ def cards(report: Report) -> list[Card]:
             "What each dump brings",
             "The pale bar is the share of a dump's documents removed when it is deduplicated by itself, the strong one "
             "when the dumps before it are there too: a strong bar near 100 % is a dump that is hardly worth its "
-            "processing.",
+            "processing."
+            if together
+            else "The share of a dump's documents removed when it is deduplicated by itself, as all were here; scope: "
+            "global tells what of it the dumps before it hold already.",
             charts.by_dump(each_dump(points)),
             [
                 Column("dump", "dump"),
