@@ -13,7 +13,7 @@ from rich.text import Text
 from pipeline import progress
 from pipeline.sources.batches import REASONS
 from pipeline.stages import Watcher
-from pipeline.units import duration, size
+from pipeline.units import duration, singular, size
 
 _LOG_EVERY = 30.0  # seconds between lines of a plain log while a job runs
 
@@ -80,6 +80,7 @@ class Display(Watcher):
         )
         told = summary(job, manifest.get("counts", {})) + elsewhere(job, manifest.get("details", {}))
         line.append(f"  {told}", "" if ran else "dim")
+        line.append(reused(manifest) if ran else "", "dim")
         line.append(f"  {duration(seconds)}" if ran else "  up to date", "dim")
         self._console.print(line, soft_wrap=True)
         if ran and manifest.get("details", {}).get("message"):
@@ -125,9 +126,15 @@ def summary(job: str, counts: dict[str, int]) -> str:
     """One line on what a job made."""
     shown = {name: size(value) if name.endswith("bytes") else value for name, value in counts.items()}
     try:
-        return _SUMMARIES.get(job, "").format(**shown)
+        return singular(_SUMMARIES.get(job, "").format(**shown))
     except KeyError:
         return ""
+
+
+def reused(manifest: dict[str, Any]) -> str:
+    """How much of a job this run did, where earlier runs had done a part: 4 new, 24 as they were."""
+    tasks, run = len(manifest.get("tasks", ())), manifest.get("tasks_run")
+    return f"  ({run:,} new, {tasks - run:,} as they were)" if run is not None and run < tasks else ""
 
 
 def elsewhere(job: str, details: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def size(count: float) -> str:
     """Bytes: 1.2 GB."""
@@ -18,3 +20,12 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def singular(text: str) -> str:
+    """The same with what there is one of in the singular: 1 file, 1 copy."""
+    return re.sub(
+        r"(?<![\d,.])1 [a-z]+s\b",
+        lambda found: found[0][:-3] + "y" if found[0].endswith("ies") else found[0][:-1],
+        text,
+    )

@@ -359,7 +359,7 @@ def stats(folder: str | Path) -> dict[str, Any]:
     folder = Path(folder)
     content = read_index(folder)
     splits = {}
-    for name, described in content["splits"].items():
+    for name, described in _in_order(content["splits"]).items():
         every = document_lengths(folder, name)
         splits[name] = {
             "documents": described["documents"],
@@ -376,6 +376,11 @@ def stats(folder: str | Path) -> dict[str, Any]:
         "splits": splits,
         "sources": content.get("sources", {}),
     }
+
+
+def _in_order(splits: dict[str, Any]) -> dict[str, Any]:
+    """Training first, as they are made; the index may have them by name. Splits of other names last."""
+    return {name: splits[name] for name in [*SPLITS, *splits] if name in splits}
 
 
 def document_lengths(folder: str | Path, split: str = "train") -> np.ndarray:

@@ -15,7 +15,23 @@ if TYPE_CHECKING:
     from tokenizer.formats import Tokenizer
 
 app = typer.Typer(no_args_is_help=True, help="Look into token shards and check them.")
-Folder = Annotated[Path, typer.Argument(metavar="SHARDS", help="Folder that holds shards.json.", show_default=False)]
+
+
+def _shards_in(folder: Path) -> Path:
+    """The folder itself, or the shards in the output folder of a corpus."""
+    below = folder / "shards"
+    return below if not (folder / "shards.json").is_file() and (below / "shards.json").is_file() else folder
+
+
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SHARDS",
+        help="Folder that holds shards.json, or a corpus's output folder.",
+        show_default=False,
+        callback=_shards_in,
+    ),
+]
 OfTokenizer = Annotated[
     Path | None,
     typer.Option(
@@ -37,7 +53,7 @@ def stats(
     from rich.console import Console
     from rich.table import Table
 
-    from pipeline.units import size
+    from pipeline.units import singular, size
     from tokenizer import shards
 
     with as_one_line():
@@ -57,7 +73,18 @@ def stats(
     console.print(table)
     for name, source in found["sources"].items():
         console.print(f"{name}: {source['documents']:,} documents, {source['tokens']:,} tokens", highlight=False)
+    rearranged = _rearranged(folder)
+    if rearranged:
+        console.print(singular(f"{rearranged:,} documents rearranged to fill in the middle"), highlight=False)
     console.print(f"tokenizer {found['tokenizer'][:12]}, vocabulary {found['vocabulary']:,}", highlight=False)
+
+
+def _rearranged(folder: Path) -> int:
+    """Documents that fill-in-the-middle rearranged, as the manifest of the runs beside the shards tells."""
+    from pipeline import manifests
+
+    manifest = manifests.read_manifest(str(folder.parent / "runs")) or {}
+    return manifest.get("counts", {}).get("rearranged", 0)
 
 
 @app.command()
@@ -183,6 +210,10 @@ def export(
 
     if form != "megatron":
         raise ConfigError(f"--format: `{form}` is unknown; there is megatron")
+    if out.resolve() == folder.resolve():
+        raise ConfigError(
+            f"--out: {out} holds the shards themselves, which only they may lie in: choose another folder"
+        )
     with as_one_line():
         for split in shards.read_index(folder)["splits"]:
             documents, tokens = megatron.export(folder, split, out / split)

@@ -72,13 +72,20 @@ def merge_counts(
     from fractions import Fraction
 
     from pipeline import storage
+    from pipeline.errors import ConfigError
+    from pipeline.units import singular
     from tokenizer.count_addition import merge_count_files
 
     weights = _weights(weight, counts)
     files = [(file, weights.get(str(path), Fraction(1))) for path in counts for file in _count_files(path)]
     with as_one_line(), storage.atomic_write(str(out)) as written:
         rows = merge_count_files([file for file, _ in files], written.stream, [share for _, share in files])
-    typer.echo(f"{out}: {rows:,} distinct pieces from {len(files)} files")
+        if not rows and weight:
+            raise ConfigError(
+                f"--weight {' '.join(weight)}: no piece is left, every count rounds to 0: give larger ones"
+            )
+    amounts = f"{rows:,} distinct pieces from {len(files):,} files"
+    typer.echo(f"{out}: {singular(amounts)}")
 
 
 def _count_files(path: Path) -> list[Path]:
@@ -105,7 +112,9 @@ def _weights(given: list[str], counts: list[Path]) -> dict[str, Fraction]:
 
     weights = {}
     for each in given:
-        name, _, number = each.rpartition("=")
+        name, equals, number = each.rpartition("=")
+        if not equals:
+            raise ConfigError(f"--weight {each}: give COUNTS=NUMBER, such as {each}=2.5")
         if name not in map(str, counts):
             raise ConfigError(
                 f"--weight {each}: {name!r} is none of the counts; {nearest(name, list(map(str, counts)))}"
@@ -252,10 +261,12 @@ def encode(
         bool, typer.Option("--special", help="Match special tokens that are written out in the text.")
     ] = False,
 ) -> None:
-    """Encode a string: its ids, and its tokens in alternating colours.
+    """Encode a string: its ids, and its tokens in alternating colours, where there are none with | between; bytes of a
+    character that is split over tokens as <E4><BD>.
 
     gristmill tokenizer encode out/corpus/tokenizer "The mill grinds 42 sacks."
     """
+    import codecs
     import os
     import sys
 
@@ -267,18 +278,27 @@ def encode(
     from tokenizer.encoder import Encoder
     from tokenizer.special_matching import encode_matching
 
+    codecs.register_error("alone", _bytes_alone)
     loaded = load(tokenizer)
     content = _utf8(sys.stdin.buffer.read(), "standard input") if text == "-" else _utf8(os.fsencode(text), "TEXT")
     encoder, column = Encoder(loaded), pa.array([content], pa.large_string())
     ids = (encode_matching(encoder, column) if special else encoder.encode(column)).tokens.tolist()
+    console = Console(highlight=False)
     shown = Text()
     for place, token in enumerate(ids):
-        piece = loaded.token_bytes[token].decode("utf-8", "replace")
+        piece = loaded.token_bytes[token].decode("utf-8", "alone")
+        if place and console.color_system is None:
+            shown.append("|")
         shown.append(visible_lines(piece, "⏎\n"), "black on bright_cyan" if place % 2 else "black on bright_yellow")
-    console = Console(highlight=False)
     console.print(" ".join(map(str, ids)), soft_wrap=True)
     console.print(shown, soft_wrap=True)
     console.print(f"{len(ids)} tokens, {len(content.encode()) / max(1, len(ids)):.2f} bytes a token", style="dim")
+
+
+def _bytes_alone(error: UnicodeError) -> tuple[str, int]:
+    """Bytes of a character that is split over tokens, as <E4><BD>."""
+    assert isinstance(error, UnicodeDecodeError)
+    return "".join(f"<{byte:02X}>" for byte in error.object[error.start : error.end]), error.end
 
 
 def _utf8(content: bytes, name: str) -> str:
@@ -371,7 +391,10 @@ def import_(
     except ValueError as error:
         raise ConfigError(f"{ranks}: {error}") from error
     formats.save(made, out)
-    typer.echo(f"{out}: {made.merges.vocabulary_size:,} regular tokens, {len(made.special_tokens)} special ones")
+    from pipeline.units import singular
+
+    amounts = f"{made.merges.vocabulary_size:,} regular tokens, {len(made.special_tokens)} special ones"
+    typer.echo(f"{out}: {singular(amounts)}")
 
 
 def _special(given: list[str]) -> tuple[dict[str, str], dict[str, int]]:

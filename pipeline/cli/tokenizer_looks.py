@@ -27,6 +27,7 @@ Unused = Annotated[int, typer.Option(help="How many of the unused tokens to list
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page with tables and charts here too.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _MOST_DOMAINS = 15
+_ROOM_FOR_NAMES = 30  # columns of 80 that are left for the names of tokenizers, at the head of columns
 
 
 def add_to(app: typer.Typer) -> None:
@@ -123,8 +124,13 @@ def compare(
         typer.echo(json.dumps(found))
         return
     console, first = Console(highlight=False), found[names[0]]
+    headings = names
+    if sum(map(len, names)) > _ROOM_FOR_NAMES:
+        headings = [str(number) for number in range(1, len(names) + 1)]
+        for number, name in zip(headings, names):
+            console.print(f"{number}: {name}", markup=False, soft_wrap=True)
     for by in first["by"]:
-        table = Table(by, "documents", "bytes", *names)
+        table = Table(by, "documents", "bytes", *headings)
         by_group = [{row["group"]: row for row in look["by"][by]} for look in found.values()]
         lines = [[look["all"] for look in found.values()]]
         lines += [[rows[row["group"]] for rows in by_group] for row in first["by"][by][:_MOST_DOMAINS]]

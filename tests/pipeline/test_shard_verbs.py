@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -111,3 +112,36 @@ def test_looks_need_text_and_tokenizers_to_compare(output, other, tmp_path):
         assert said.code == code, (call, said)
         assert told in (said.errors[0] if code else said.out)
         assert not code or said.out == ""
+
+
+def test_shards_are_found_in_the_output_folder_and_not_written_over(output, tmp_path):
+    shards = output / "shards"
+    of_output, of_shards, as_json, same, made = gristmills(
+        [
+            ("shards", "stats", output),
+            ("shards", "stats", shards),
+            ("shards", "stats", shards, "--json"),
+            ("shards", "export", shards, "--out", shards / ".." / "shards"),
+            ("shards", "export", output, "--out", tmp_path / "out"),
+        ]
+    )
+    assert of_output.code == of_shards.code == made.code == 0 and of_output.out == of_shards.out
+    assert list(json.loads(as_json.out)["splits"])[:2] == ["train", "validation"]
+    assert (same.code, same.out) == (2, "") and "holds the shards themselves" in same.errors[0]
+    manifest = json.loads((output / "runs" / "manifest.json").read_text())
+    manifest["counts"]["rearranged"] = 7
+    (output / "runs" / "manifest.json").write_text(json.dumps(manifest))
+    assert "7 documents rearranged to fill in the middle" in gristmill("shards", "stats", output).out
+
+
+def test_bytes_of_a_split_character_and_borders_of_tokens_are_shown(output):
+    said = gristmill("tokenizer", "encode", output / "tokenizer", "\U0001f33e grain")
+    assert said.code == 0 and "\ufffd" not in said.out
+    assert re.search(r"<F0>(\|?<[0-9A-F]{2}>)*", said.out) and "|" in said.out
+
+
+def test_many_tokenizers_are_columns_by_number(output, other, tmp_path):
+    (tmp_path / "some.jsonl").write_text('{"text": "grain"}\n')
+    said = gristmill("tokenizer", "compare", output / "tokenizer", other, "--text", "some.jsonl", folder=tmp_path)
+    assert said.out.startswith(f"1: {output / 'tokenizer'}\n2: {other}\n")
+    assert max(map(len, said.out.splitlines()[2:])) <= 80

@@ -142,6 +142,8 @@ def test_bad_input_is_one_line(folder, tmp_path):
         (*add, "a.parquet", "--weight", "a.parquet=1e400", *out): (1, "weights are too large, too small or of too man"),
         (*add, "a.parquet", "--weight", "a.parquet=1e-400", *out): (1, "weights are too large, too small or of too ma"),
         (*add, "a.parquet", "--weight", "a.parquet=1e9999999999", *out): (2, "'1e9999999999' is no number"),
+        (*add, "a.parquet", "--weight", "a.parquet", *out): (2, "--weight a.parquet: give COUNTS=NUMBER, such as a.pa"),
+        (*add, "a.parquet", "--weight", "a.parquet=0", *out): (2, "--weight a.parquet=0: no piece is left"),
         (*add, "a.parquet", "--weight", "a.parquet=-1", *out): (2, "--weight a.parquet=-1: a file counts 0 times"),
     }  # fmt: skip
     for (call, (code, line)), said in zip(calls.items(), gristmills(list(calls), folder)):
