@@ -24,28 +24,29 @@ def _expression(entry: str) -> re.Pattern[str] | None:
         raise ValueError(f"{entry} is no regular expression ({error}): mend it, or leave out its slashes") from error
 
 
-def permission(entries: Iterable[str]) -> Callable[[bytes], bool] | None:
+def permission(entries: Iterable[str], texts: Iterable[str] = ()) -> Callable[[bytes], bool] | None:
     """Whether a token may be made, for ``merges.train``; None where everything may.
 
     Args:
         entries: texts of tokens; or expressions between slashes, searched in the text of a token, in which bytes that
             are no whole character read as U+FFFD.
+        texts: further texts of tokens, whatever they look like.
 
     Raises:
         ValueError: see ``check_forbidden``.
     """
-    texts, expressions = set(), []
+    forbidden, expressions = {text.encode() for text in texts}, []
     for entry in entries:
         expression = _expression(entry)
         if expression is None:
-            texts.add(entry.encode())
+            forbidden.add(entry.encode())
         else:
             expressions.append(expression)
-    if not texts and not expressions:
+    if not forbidden and not expressions:
         return None
 
     def may_make(token: bytes) -> bool:
-        if token in texts:
+        if token in forbidden:
             return False
         text = token.decode("utf-8", "replace")
         return not any(expression.search(text) for expression in expressions)

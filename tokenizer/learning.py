@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import pyarrow.compute as pc
 
 from tokenizer import merges
 from tokenizer.checkpoints import Checkpoint
@@ -68,7 +70,7 @@ def learn(
         progress,
         minimum_count=min_frequency,
         longest=max_token_length,
-        may_make=permission(forbidden),
+        may_make=permission(forbidden, _written_out(counts, special_tokens.values())),
         base=known,
         strict=strict,
         checkpoint=checkpoint,
@@ -76,3 +78,17 @@ def learn(
     if base is not None:
         return extended(base, learned, special_tokens, model_vocabulary or 0)
     return Tokenizer(pretokenizer, learned, dict(special_tokens), model_vocabulary or 0)
+
+
+def _written_out(counts: CountBatches, texts: Iterable[str]) -> list[str]:
+    """Those of some texts that stand inside a piece, where merges could make a token of the same text.
+
+    Other libraries know one id for a text: a special token must not be a regular one too. Asking about every merge
+    costs time, so only what can happen is asked about.
+    """
+    missing = set(texts)
+    for batch in counts.batches():
+        if not missing:
+            break
+        missing -= {text for text in missing if pc.any(pc.match_substring(batch["piece"], text)).as_py()}
+    return [text for text in texts if text not in missing]

@@ -15,6 +15,7 @@ from tokenizer.encoder import Encoder
 from tokenizer.extension import extended
 from tokenizer.forbidden import check_forbidden, permission, read_forbidden
 from tokenizer.learning import learn
+from tokenizer.pretokenizers import pretokenizer
 from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS
 from tokenizer.weights import whole_weights
 
@@ -116,6 +117,22 @@ def test_forbidden_tokens_are_not_made(counted, deepseek):
     assert not any(b"an" in token for token in tokens)
     assert max(len(token.decode("utf-8", "replace")) for token in tokens) == 5
     assert len(tokens) == len(set(tokens)) == 700
+
+
+def test_a_special_token_is_never_a_regular_one_too(sentences, tmp_path, as_hugging_face):
+    texts = pa.array(["The docs say <|end_of_text|> and /pad/ end here.\n" * 50, *sentences])
+    special = {"end": "<|end_of_text|>", "pad": "/pad/", "begin": "<|begin|>"}
+    words = pretokenizer({"regex": r"\S+|\s+"})
+    write_counts(count_pieces(texts, words), tmp_path / "counts.parquet")
+    tokenizer = learn(CountFile(tmp_path / "counts.parquet"), words, 700, special_tokens=special)
+    tokens = tokenizer.merges.tokens()
+    assert not {text.encode() for text in special.values()} & set(tokens)
+    assert any(token in b"<|end_of_text|>" for token in tokens if len(token) > 6), "parts of it may be tokens"
+    plain = Encoder(tokenizer).encode(texts).tokens.tolist()
+    assert not set(tokenizer.special_ids.values()) & set(plain)
+    peer = as_hugging_face(tokenizer)
+    assert [i for text in texts.to_pylist() for i in peer.encode(text).ids] == plain
+    assert peer.token_to_id("<|end_of_text|>") == tokenizer.special("end")
 
 
 def test_expressions_that_are_none_are_refused():
