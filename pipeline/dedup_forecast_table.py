@@ -31,7 +31,7 @@ def show_dedup(corpus: Corpus, console: Console, ingesting: bool = False) -> Non
     engine = corpus.config.engine
     many = engine.workers if engine.workers not in (0, here) else None
     if workload.done:
-        console.print("dedup: up to date, nothing is left to do")
+        console.print("sign, match and cluster are up to date: nothing of them is left to foretell")
         if not many:
             return
     machine = try_out(corpus, workload, here)

@@ -127,11 +127,13 @@ def _left(corpus: Corpus, receipts: Sequence[Receipt], new: Sequence[Task]) -> t
     """Of parts that are ingested: bytes without signatures, documents without pairs; and whether clusters stand."""
     here = {receipt.task: receipt.outcome.counts for receipt in receipts}
     unsigned = _pending(sign.JOB, corpus, here)
-    changed = {_dump(name) for name in [*unsigned, *(task.name for task in new)]}
+    before = (manifests.read_manifest(corpus.folder("documents")) or {}).get("tasks", [])
+    gone = {receipt["task"] for receipt in before} - set(here)  # of files that are no longer asked for, or read anew
+    changed = {_dump(name) for name in [*unsigned, *gone, *(task.name for task in new)]}
     waiting = _waiting_dumps(corpus, changed, {_dump(name) for name in here})
     unmatched = _pending(match.JOB, corpus, here) | {name for name in here if _dump(name) in waiting}
     try:
-        clustered = not unmatched and not new and job.state_of(cluster.JOB, corpus).current
+        clustered = not (unmatched or new or gone) and job.state_of(cluster.JOB, corpus).current
     except GristmillError:  # jobs before it are not done
         clustered = False
     return (

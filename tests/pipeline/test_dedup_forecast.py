@@ -151,7 +151,7 @@ def test_what_is_done_is_not_foretold(tmp_path):
     write_documents(GeneratedCorpus(300, dumps=1), done)
     stages.run(done, ["dedup"], Watch())
     told = shown(done, "dedup")
-    assert "foretold" not in told and "dedup: up to date, nothing is left to do" in told
+    assert "foretold" not in told and "up to date: nothing of them is left" in told
     workload, counts = workload_of(done), done.manifest("clusters")["counts"]
     assert workload.unsigned_bytes == 0
     assert workload.removed_share == counts["removed"] / counts["documents"]
@@ -174,6 +174,11 @@ def test_a_dump_that_is_added_is_foretold(tmp_path):
     stages.run(corpus, ["ingest", "dedup"], Watch())
     counts = corpus.manifest("documents")["counts"]
     assert "up to date" in shown(corpus, "ingest", "dedup").splitlines()[-1]
+    first = next(tmp_path.glob("in/*/00001.parquet"))
+    first.rename(tmp_path / "gone")
+    fewer = workload_of(dataclasses.replace(corpus, read_only=True), ingesting=True)
+    assert fewer.parts == 3 and not (fewer.new_files or fewer.clustered) and fewer.unmatched_share > 0
+    (tmp_path / "gone").rename(first)
     (tmp_path / "later").rename(last)
     workload = workload_of(dataclasses.replace(corpus, read_only=True), ingesting=True)
     assert (workload.parts, workload.new_files, workload.dumps) == (6, 2, 3)
@@ -186,7 +191,7 @@ def test_a_dump_that_is_added_is_foretold(tmp_path):
     told = shown(corpus, "ingest", "dedup")
     assert f"documents, {counts['documents']:,} counted, about {workload.new_documents:,} in 2 new files" in told
     assert "left for this run" in told and "all anew" in told
-    assert "up to date, nothing is left" in shown(corpus, "dedup")  # without ingest the new files are none of it
+    assert "up to date: nothing of them is left" in shown(corpus, "dedup")
     stages.run(corpus, ["ingest", "dedup"], Watch())
     assert corpus.manifest("documents")["counts"]["documents"] == pytest.approx(workload.documents, rel=0.1)
 
