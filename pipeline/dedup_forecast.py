@@ -40,7 +40,7 @@ class Costs:
     """
 
     # Time
-    start_up: float = 3.0  # s of a run: imports, Beam pipelines, kernels out of their cache
+    start_up: float = 4.1  # s of a run: imports, Beam pipelines, kernels out of their cache
     sort: float = 0.055  # s: to sort ``_SORTED`` random numbers, on two threads at once
     match_document: float = 4.5e-6  # core-s: read the values, hash 14 bands, sort the buckets
     match_pair: float = 4.8e-6  # core-s: fetch both digests of 112 values, compare, write
