@@ -46,8 +46,9 @@ def run(path: Path, output: Path, workers: int, change=None) -> tuple[Corpus, li
 
 # Of a finished output folder these may differ between equal runs: the settings of the engine, and the lock.
 _NOT_PROMISED = {"corpus.yaml", ".lock"}
-# Of a manifest, when the work was done, by how many and in how many sittings.
+# Of a manifest, when the work was done, by how many and in how many sittings; and into how many pieces it was divided.
 _OF_THE_RUN = {"created", "seconds", "workers", "tasks_run"}
+_OF_SOME_RUNS = {"division"}
 
 
 def fingerprint(output: Path) -> dict[str, str]:
@@ -64,7 +65,8 @@ def _promised(path: Path) -> bytes:
         return path.read_bytes()
     manifest = json.loads(path.read_bytes())
     assert manifest.keys() >= _OF_THE_RUN, path
-    return json.dumps({key: manifest[key] for key in manifest.keys() - _OF_THE_RUN}, sort_keys=True).encode()
+    promised = manifest.keys() - _OF_THE_RUN - _OF_SOME_RUNS
+    return json.dumps({key: manifest[key] for key in promised}, sort_keys=True).encode()
 
 
 def table(output: Path, folder: str, columns=None):
