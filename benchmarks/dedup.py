@@ -39,7 +39,7 @@ import numpy as np
 
 from benchmarks.generated.agreement import adjusted_rand_index
 from benchmarks.generated.corpus import GeneratedCorpus
-from benchmarks.harness import SNAPSHOTS, finish, machine, row
+from benchmarks.harness import SNAPSHOTS, Watch, finish, machine, row
 from benchmarks.measuring import process
 
 PEERS = {"datatrove": "datatrove", "text-dedup": "text_dedup"}
@@ -390,7 +390,7 @@ def _snapshot_corpus(given: dict[str, Any], folder: Path) -> Any:
 def _ingest_snapshots(given: dict[str, Any], folder: Path) -> None:
     from pipeline import stages
 
-    stages.run(_snapshot_corpus(given, folder), ["ingest"], _Watch())
+    stages.run(_snapshot_corpus(given, folder), ["ingest"], Watch())
 
 
 def _opened(given: dict[str, Any], folder: Path) -> Any:
@@ -404,24 +404,6 @@ def _opened(given: dict[str, Any], folder: Path) -> Any:
     from benchmarks.generated.files import new_corpus
 
     return new_corpus(folder / "out", {"engine": {"workers": given["workers"]}})
-
-
-class _Watch:
-    """Notes what the stages did."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.core_seconds: dict[str, float] = {}
-        self.counts: dict[str, dict[str, int]] = {}
-
-    def started(self, stage: str, job: str) -> None:
-        """Notes the processor time so far."""
-        self.core_seconds[job] = -time.process_time()
-
-    def finished(self, stage: str, job: str, manifest: dict[str, Any], seconds: float, ran: bool) -> None:
-        """Notes time and counts."""
-        self.core_seconds[job] += time.process_time()
-        self.seconds[job], self.counts[job] = round(seconds, 3), manifest.get("counts", {})
 
 
 def _forecast(given: dict[str, Any], folder: Path) -> dict[str, float]:
@@ -452,7 +434,7 @@ def _dedup(given: dict[str, Any], folder: Path) -> dict[str, Any]:
     from benchmarks.measuring.shuffled import counting
     from pipeline import stages
 
-    corpus, watch = _opened(given, folder), _Watch()
+    corpus, watch = _opened(given, folder), Watch()
     with counting() as shuffled:
         stages.run(corpus, ["dedup"], watch)
     return _told(corpus, watch, shuffled.bytes)
@@ -463,7 +445,7 @@ def _match_and_cluster(given: dict[str, Any], folder: Path) -> dict[str, Any]:
     from benchmarks.measuring.shuffled import counting
     from pipeline import job, manifests, stages
 
-    corpus, watch = _opened(given, folder), _Watch()
+    corpus, watch = _opened(given, folder), Watch()
     with counting() as shuffled:
         for each in stages.jobs("dedup", corpus.config)[1:]:
             begun = time.monotonic()
@@ -474,7 +456,7 @@ def _match_and_cluster(given: dict[str, Any], folder: Path) -> dict[str, Any]:
     return _told(corpus, watch, shuffled.bytes)
 
 
-def _told(corpus: Any, watch: _Watch, shuffled: int) -> dict[str, Any]:
+def _told(corpus: Any, watch: Watch, shuffled: int) -> dict[str, Any]:
     counts = watch.counts["cluster"]
     signatures = sum(file.bytes for receipt in corpus.receipts("signatures") for file in receipt.outcome.files)
     return {

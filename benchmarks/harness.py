@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,24 @@ def _cpu_name() -> str:
     except OSError:
         return platform.processor()
     return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
+
+
+class Watch:
+    """Keeps the seconds, the processor's seconds and the counts of each job of a run."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.core_seconds: dict[str, float] = {}
+        self.counts: dict[str, dict[str, int]] = {}
+
+    def started(self, stage: str, job: str) -> None:
+        """A job begins."""
+        self.core_seconds[job] = -time.process_time()
+
+    def finished(self, stage: str, job: str, manifest: dict[str, Any], seconds: float, ran: bool) -> None:
+        """A job is done."""
+        self.core_seconds[job] += time.process_time()
+        self.seconds[job], self.counts[job] = round(seconds, 3), manifest.get("counts", {})
 
 
 def row(system: str, case: str, metric: str, value: float, unit: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import SNAPSHOTS, finish, machine, row
+from benchmarks.harness import SNAPSHOTS, Watch, finish, machine, row
 
 TRAINING = ("count", "tokenizer")
 TARGET_MB_PER_S = 8
@@ -97,17 +97,6 @@ def one_run(wet: str, workers: int, vocabulary: int, output: Path) -> dict[str, 
     """Runs all stages; seconds and counts by job, and the peak memory of this process in MB."""
     from pipeline import config_file, stages
     from pipeline.corpus import Corpus
-
-    class Watch:
-        def __init__(self) -> None:
-            self.seconds: dict[str, float] = {}
-            self.counts: dict[str, dict[str, int]] = {}
-
-        def started(self, stage: str, job: str) -> None:
-            pass
-
-        def finished(self, stage: str, job: str, manifest: dict[str, Any], seconds: float, ran: bool) -> None:
-            self.seconds[job], self.counts[job] = seconds, manifest["counts"]
 
     raw = {
         "name": "benchmark",

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import SNAPSHOTS, finish, machine, row
+from benchmarks.harness import SNAPSHOTS, Watch, finish, machine, row
 
 
 def main() -> int:
@@ -87,20 +87,6 @@ def _in_process(arguments: argparse.Namespace, part: str, folder: str, workers: 
     return json.loads(done.stdout.splitlines()[-1])
 
 
-class _Watch:
-    """Keeps the seconds and the counts of each job."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.counts: dict[str, dict[str, int]] = {}
-
-    def started(self, stage: str, job: str) -> None:
-        pass
-
-    def finished(self, stage: str, job: str, manifest: dict[str, Any], seconds: float, ran: bool) -> None:
-        self.seconds[job], self.counts[job] = seconds, manifest["counts"]
-
-
 def _corpus(arguments: argparse.Namespace) -> Any:
     from pipeline import config_file
     from pipeline.corpus import Corpus
@@ -122,7 +108,7 @@ def prepare(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything up to the tokenizer; documents and bytes of the mixture."""
     from pipeline import stages
 
-    watch = _Watch()
+    watch = Watch()
     stages.run(_corpus(arguments), stages.until("tokenizer"), watch)
     return {"documents": watch.counts["select"]["kept"], "bytes": watch.counts["select"]["kept_bytes"]}
 
@@ -133,7 +119,7 @@ def tokenize(arguments: argparse.Namespace) -> dict[str, Any]:
 
     for name in ("runs", "shards"):
         shutil.rmtree(arguments.folder / "out" / name, ignore_errors=True)
-    watch = _Watch()
+    watch = Watch()
     stages.run(_corpus(arguments), ["tokenize"], watch)
     index = json.loads((arguments.folder / "out" / "shards" / "shards.json").read_text())
     files = [file["sha256"] for split in index["splits"].values() for file in split["files"]]

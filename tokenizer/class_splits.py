@@ -32,13 +32,14 @@ from tokenizer.class_kernels import (
     SPACE,
     TOGETHER,
 )
+from tokenizer.on_tables import OnTables
 from tokenizer.scanner_kernels import BY_CLASSES, ScannerTables
 from tokenizer.spelling import isolated_splits
 from tokenizer.unicode_classes import POINTS, points, unicode_class
 
 
 @dataclass(frozen=True, eq=False)
-class ClassSplits:
+class ClassSplits(OnTables):
     """A named chain over three sets of code points, written as ``unicode_classes.points`` reads them.
 
     Attributes:
@@ -60,15 +61,6 @@ class ClassSplits:
         """What the scanner reads."""
         letters, punctuation, isolated = points(self.letters), points(self.punctuation), points(self.isolated)
         return scanner_tables(letters, punctuation, isolated, self.trailing_space)
-
-    @property
-    def slow_because(self) -> str:
-        """Nothing: it runs on tables."""
-        return ""
-
-    def tables_for(self, data: np.ndarray, offsets: np.ndarray) -> ScannerTables:
-        """The tables for one block of text: the same for all."""
-        return self.tables
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -118,12 +118,9 @@ class Encoder:
             memory = self._local.memory = Memory(self._words, self._cache_size)
         return memory
 
-    def __getstate__(self) -> tuple[Tokenizer, CacheSize]:
+    def __reduce__(self) -> tuple[type[Encoder], tuple[Tokenizer, CacheSize]]:
         """Pickles as its tokenizer: tables and caches are rebuilt where it arrives."""
-        return self.tokenizer, self._cache_size
-
-    def __setstate__(self, state: tuple[Tokenizer, CacheSize]) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+        return Encoder, (self.tokenizer, self._cache_size)
 
 
 def _flat(tokens: list[bytes]) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from tokenizer.automaton import compile_patterns
 from tokenizer.class_kernels import KINDS
+from tokenizer.on_tables import OnTables
 from tokenizer.pattern_syntax import UnsupportedPattern
 from tokenizer.scanner_kernels import MARKED, ScannerTables
 from tokenizer.spelling import byte_level, isolated_splits
@@ -46,7 +47,7 @@ _DEEPSEEK_V3_BETWEEN = r"|[^\s\p{L}\p{M}\p{P}\p{S}]+(?![\p{L}\p{M}])"
 
 
 @dataclass(frozen=True, eq=False)
-class Patterns:
+class Patterns(OnTables):
     """A named chain of regular expressions that runs on tables.
 
     Attributes:
@@ -65,15 +66,6 @@ class Patterns:
     def tables(self) -> ScannerTables:
         """What the scanner reads."""
         return compile_patterns([*self.patterns[:-1], self.patterns[-1] + self.between])
-
-    @property
-    def slow_because(self) -> str:
-        """Nothing: it runs on tables."""
-        return ""
-
-    def tables_for(self, data: np.ndarray, offsets: np.ndarray) -> ScannerTables:
-        """The tables for one block of text: the same for all."""
-        return self.tables
 
     @functools.cached_property
     def fingerprint(self) -> str:

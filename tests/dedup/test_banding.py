@@ -6,20 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_words import MASK, mix
 
 from dedup.banding import Banding, band_hashes
 
-MASK = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
 FROZEN = [10479908139340185600, 9330953620687291509]  # signatures are kept for years, band hashes only while a job runs
-
-
-def mix(value: int) -> int:
-    value ^= value >> 33
-    value = value * 0xFF51AFD7ED558CCD & MASK
-    value ^= value >> 33
-    value = value * 0xC4CEB9FE1A85EC53 & MASK
-    return value ^ value >> 33
 
 
 @given(

@@ -9,14 +9,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_words import MASK, mix, word_hash, words_of
 
 from dedup.banding import Banding, band_hashes
 from dedup.minhash import MinHashSettings, _multipliers, signatures, url_hashes
-from dedup.shingle_kernels import SHINGLE_FACTOR, WORD_FACTOR, WORD_SEED
-from text.code_points import UNSEGMENTED, WORD, code_points
+from dedup.shingle_kernels import SHINGLE_FACTOR
 from text.hashing import hash_texts
 
-MASK = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
 FROZEN_HASHES = [5625518581801567137, 13624943635407156383, 9]
 FROZEN_MINIMA = [294274991, 84277361, 14523798, 1087503591]
@@ -31,32 +30,8 @@ MIXED = st.text(
 )
 
 
-def mix(value: int) -> int:
-    value ^= value >> 33
-    value = value * 0xFF51AFD7ED558CCD & MASK
-    value ^= value >> 33
-    value = value * 0xC4CEB9FE1A85EC53 & MASK
-    return value ^ value >> 33
-
-
 def word_hashes(text: str) -> list[int]:
-    flags, fold = code_points()
-    words, run = [], ""
-    for character in text + " ":
-        flag = flags[ord(character)]
-        if flag & WORD and not flag & UNSEGMENTED:
-            run += chr(fold[ord(character)])
-            continue
-        words += [run] if run else []
-        run = ""
-        words += [chr(fold[ord(character)])] if flag & WORD else []
-    hashes = []
-    for word in words:
-        data, value = word.encode(), int(WORD_SEED)
-        for start in range(0, len(data), 8):
-            value = (value ^ int.from_bytes(data[start : start + 8], "little")) * int(WORD_FACTOR) & MASK
-        hashes.append(mix(value))
-    return hashes
+    return [word_hash(word) for word in words_of(text)]
 
 
 def plain_signature(text: str, chosen: MinHashSettings) -> tuple[int, int, list[int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from runs import Silent
 
 from benchmarks.generated.agreement import adjusted_rand_index
 from benchmarks.generated.corpus import GeneratedCorpus
@@ -12,14 +13,6 @@ from benchmarks.generated.files import new_corpus, write_documents, write_parque
 from pipeline import config_file, job, stages
 from pipeline.corpus import Corpus
 from pipeline.parts import read_whole
-
-
-class Watch:
-    def started(self, stage, job):
-        pass
-
-    def finished(self, stage, job, manifest, seconds, ran):
-        pass
 
 
 def column(corpus, folder, name):
@@ -46,7 +39,7 @@ def agreement(generated, corpus):
 def test_clusters_agree_with_the_truth(tmp_path, generated):
     corpus = new_corpus(tmp_path / "out")
     write_documents(generated, corpus)
-    stages.run(corpus, ["dedup"], Watch())
+    stages.run(corpus, ["dedup"], Silent())
     assert agreement(generated, corpus) >= 0.98
     kept = int(np.sum(column(corpus, "clusters", "kept").to_numpy(zero_copy_only=False)))
     assert abs(kept - generated.true_clusters) <= 0.005 * generated.documents
@@ -66,7 +59,7 @@ def test_crawl_files_hold_the_documents(tmp_path, write, form):
     generated = GeneratedCorpus(400, dumps=2, files=2)
     source = {"name": "generated", "format": form, "paths": [write(generated, tmp_path / "in")]}
     read = Corpus(config_file.parse({"name": "read", "output": str(tmp_path / "read"), "sources": [source]}))
-    stages.run(read, ["ingest"], Watch())
+    stages.run(read, ["ingest"], Silent())
     written = new_corpus(tmp_path / "written")
     write_documents(generated, written)
     assert column(read, "documents", "text").equals(column(written, "documents", "text"))

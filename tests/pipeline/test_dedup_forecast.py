@@ -7,6 +7,7 @@ import io
 
 import pytest
 from rich.console import Console
+from runs import Silent
 
 from benchmarks.generated.corpus import GeneratedCorpus
 from benchmarks.generated.files import new_corpus, write_documents, write_parquet, write_wet
@@ -18,14 +19,6 @@ from pipeline.workload import workload_of
 
 GENERATED = GeneratedCorpus(1500, dumps=2, files=3)
 MACHINE = Machine(sign_byte=5e-9, signature=480, slower=1)
-
-
-class Watch:
-    def started(self, stage, job):
-        pass
-
-    def finished(self, stage, job, manifest, seconds, ran):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +142,7 @@ def test_a_person_reads_a_table_and_nothing_is_written(corpus):
 def test_what_is_done_is_not_foretold(tmp_path):
     done = new_corpus(tmp_path / "out")
     write_documents(GeneratedCorpus(300, dumps=1), done)
-    stages.run(done, ["dedup"], Watch())
+    stages.run(done, ["dedup"], Silent())
     told = shown(done, "dedup")
     assert "foretold" not in told and "up to date: nothing of them is left" in told
     workload, counts = workload_of(done), done.manifest("clusters")["counts"]
@@ -171,7 +164,7 @@ def test_a_dump_that_is_added_is_foretold(tmp_path):
     corpus = Corpus(config_file.parse({"name": "grows", "output": str(tmp_path / "out"), "sources": [source]}))
     last = tmp_path / "in" / sorted(path.name for path in (tmp_path / "in").iterdir())[-1]
     last.rename(tmp_path / "later")
-    stages.run(corpus, ["ingest", "dedup"], Watch())
+    stages.run(corpus, ["ingest", "dedup"], Silent())
     counts = corpus.manifest("documents")["counts"]
     assert "up to date" in shown(corpus, "ingest", "dedup").splitlines()[-1]
     first = next(tmp_path.glob("in/*/00001.parquet"))
@@ -192,14 +185,14 @@ def test_a_dump_that_is_added_is_foretold(tmp_path):
     assert f"documents, {counts['documents']:,} counted, about {workload.new_documents:,} in 2 new files" in told
     assert "left for this run" in told and "all anew" in told
     assert "up to date: nothing of them is left" in shown(corpus, "dedup")
-    stages.run(corpus, ["ingest", "dedup"], Watch())
+    stages.run(corpus, ["ingest", "dedup"], Silent())
     assert corpus.manifest("documents")["counts"]["documents"] == pytest.approx(workload.documents, rel=0.1)
 
 
 def test_jobs_that_are_done_cost_nothing_and_other_settings_tell_no_share(tmp_path):
     done = new_corpus(tmp_path / "out")
     write_documents(GeneratedCorpus(300, dumps=2), done)
-    stages.run(done, ["dedup"], Watch())
+    stages.run(done, ["dedup"], Silent())
     clusters_left = with_dedup(done, max_chain=7)
     workload = workload_of(clusters_left)
     assert (workload.unsigned_bytes, workload.unmatched_share, workload.clustered) == (0, 0, False)

@@ -35,7 +35,7 @@ def check(stages=STAGES, **sections) -> None:
         ),
         ({"filter": {"language": {"keep": ["zh-CN"]}}}, "did you mean `zh`?"),
         ({"filter": {"language": {"keep": ["EN"]}}}, "did you mean `en`?"),
-        ({"filter": {"language": {"keep": ["XXX"]}}}, "has no `XXX`; its 176 labels are such as en, ru, de"),
+        ({"filter": {"language": {"keep": ["klingon"]}}}, "has no `klingon`; its 176 labels are such as en, ru, de"),
         (
             {"filter": {"presets": ["c4", {"name": "fineweb", "languages": ["deu"]}]}},
             "filter.presets[1].languages: the language model has no `deu`; did you mean `de`?",
