@@ -1,0 +1,98 @@
+"""The corpus configuration, typed; each help text serves `config show`, `config schema` and errors."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.config.dedup import Dedup
+from pipeline.config.engine import Engine
+from pipeline.config.filter import Filter, Language, PresetUse, Quality
+from pipeline.config.mix import Mix
+from pipeline.config.section import LARGEST_COUNT, Section, Seed, Share, nearest
+from pipeline.config.shards import Shards
+from pipeline.config.sources import Ingest, Source
+from pipeline.config.tokenizer import Tokenizer, TokenizerWeights
+
+__all__ = [
+    "LARGEST_COUNT",
+    "STAGES",
+    "CorpusConfig",
+    "Dedup",
+    "Engine",
+    "Filter",
+    "Ingest",
+    "Language",
+    "Mix",
+    "PresetUse",
+    "Quality",
+    "Section",
+    "Seed",
+    "Shards",
+    "Share",
+    "Source",
+    "Tokenizer",
+    "TokenizerWeights",
+    "nearest",
+]  # fmt: skip
+
+STAGES = ("ingest", "dedup", "filter", "mix", "tokenizer", "tokenize")
+
+
+class CorpusConfig(Section):
+    """One corpus, from crawl files to token shards."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the corpus; its output folder is marked with it."
+    )
+    output: str = Field(description="Folder for everything that is made, local, s3:// or gs://.")
+    sources: list[Source] = Field(min_length=1, description="Where documents come from.")
+    ingest: Ingest = Field(default=Ingest(), description=Ingest.__doc__)
+    dedup: Dedup = Field(default=Dedup(), description=Dedup.__doc__)
+    filter: Filter = Field(default=Filter(), description=Filter.__doc__)
+    mix: Mix = Field(default=Mix(), description=Mix.__doc__)
+    tokenizer: Tokenizer = Field(default=Tokenizer(), description=Tokenizer.__doc__)
+    shards: Shards = Field(default=Shards(), description=Shards.__doc__)
+    engine: Engine = Field(default=Engine(), description=Engine.__doc__)
+
+    @field_validator("sources")
+    @classmethod
+    def _unique_names(cls, sources: list[Source]) -> list[Source]:
+        names = [source.name for source in sources]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two sources are named `{name}`")
+        return sources
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> CorpusConfig:
+        for key, shares in [("mix.sources", self.mix.sources), ("mix.languages", self.mix.languages)]:
+            if shares and abs(sum(shares.values()) - 1) > 1e-6:
+                raise ValueError(f"{key} adds up to {sum(shares.values()):g}, not to 1")
+        names = [source.name for source in self.sources]
+        for name in self.mix.sources:
+            if name not in names:
+                raise ValueError(f"mix.sources.{name} is no source; {nearest(name, names)}")
+        self._shares_have_documents()
+        return self
+
+    @model_validator(mode="after")
+    def _quality_can_be_scored(self) -> CorpusConfig:
+        if self.dedup.keep == "best-quality" and self.filter.quality is None:
+            raise ValueError(
+                "dedup.keep: best-quality goes by the scores of filter.quality, which names no model: "
+                "set filter.quality.model, or another dedup.keep"
+            )
+        return self
+
+    def _shares_have_documents(self) -> None:
+        """Refuses shares by language that the filter is certain to leave without a document."""
+        keep, shares = self.filter.language.keep, self.mix.languages
+        for name, share in shares.items():
+            if not keep or not share:
+                continue
+            if name == "other" and set(keep) <= set(shares):
+                raise ValueError("mix.languages.other has no documents: filter.language.keep leaves only those named")
+            if name != "other" and name not in keep:
+                raise ValueError(
+                    f"mix.languages.{name} has no documents: filter.language.keep leaves only {', '.join(keep)}"
+                )
