@@ -18,9 +18,9 @@ import pyarrow as pa
 
 from dedup import minhash_kernels
 from dedup.limits import MOST_VALUES, MOST_WORDS
-from dedup.shingles import word_table
 from text.arrow_buffers import text_buffers
 from text.hashing import hash_texts, keyed_hash
+from text.words import word_table
 
 _LANES = 32  # multipliers are padded to whole unrolled vectors: a scalar remainder would cost more than the padding
 _URL_SEED = 0x6164647265737321

@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from dedup.shingle_kernels import SHINGLE_FACTOR, next_word, power
-from text.hashing import hash_bytes, mix64
+from dedup.shingle_kernels import SHINGLE_FACTOR
+from text.hashing import hash_bytes, mix64, power
+from text.word_kernels import next_word
 
 PENDING = 512  # shingles hashed before the minima are updated: the walk and the vector loop each stay tight
 CONTENT_SEED = np.uint64(0x636F6E74656E7421)
@@ -63,7 +64,7 @@ def signatures(data, offsets, table, ngram, kept, seed, multipliers):
 
     Args:
         data: uint8 [bytes], valid UTF-8; ``offsets`` int64 [n + 1] (``text.arrow_buffers.text_buffers``).
-        table: uint32 [0x110000] (``dedup.shingles.word_table``).
+        table: uint32 [0x110000] (``text.words.word_table``).
         ngram, kept: int; ``seed`` uint64.
         multipliers: uint32 [at least kept], padded to whole vectors; the padding's minima are not kept.
 

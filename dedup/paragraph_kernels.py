@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from dedup.shingle_kernels import next_word
 from text.code_points import SPACE
 from text.hashing import mix64
 from text.utf8_kernels import decode
+from text.word_kernels import next_word
 
 PARAGRAPH_SEED = np.uint64(0x8E51ECB3C4F7D2A9)
 STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -31,7 +31,7 @@ def paragraphs(data, offsets, table, minimum_words):
     Args:
         data: uint8 [bytes] and
         offsets: int64 [n + 1], see ``text_buffers``.
-        table: ``dedup.shingles.word_table()``.
+        table: ``text.words.word_table()``.
         minimum_words: int64, at least 1.
 
     Returns:

@@ -1,7 +1,7 @@
 """Exact paragraphs: which lines of a corpus stand there word for word before, and texts without them.
 
 A paragraph is a line, as crawls deliver text, of at least a stated number of words. Two are copies when their words are
-equal one by one, words as in ``dedup.shingles``: case, white space and punctuation do not count. Lines of fewer words
+equal one by one, words as in ``text.words``: case, white space and punctuation do not count. Lines of fewer words
 (menus, headings, dates) are never removed, for they are too short to say anything of their own.
 
 Copies are told by a 64-bit hash of the words. Of 10¹² different paragraphs one in 4 · 10⁷ meets an earlier one of the
@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from dedup import paragraph_kernels
 from dedup.radix_kernels import sort_by
-from dedup.shingles import word_table
 from text.arrow_buffers import text_array, text_buffers
 from text.code_points import code_points
+from text.words import word_table
 
 
 class Paragraphs(NamedTuple):

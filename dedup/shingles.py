@@ -1,13 +1,10 @@
-"""What counts as a word, and the shingles of a document: every run of n consecutive words, hashed.
+"""The shingles of a document: every run of n consecutive words (see ``text.words``), hashed.
 
-A word is a maximal run of letters, marks and numbers, case-folded; a character of a script that is written without
-spaces (Han, kana, Thai, ...) is a word by itself. Everything else separates words and is ignored, so two documents
-that differ in white space, punctuation or case have the same shingles.
+Two documents that differ in white space, punctuation or case have the same shingles.
 """
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -15,24 +12,7 @@ import pyarrow as pa
 
 from dedup import shingle_kernels
 from text.arrow_buffers import text_buffers
-from text.code_points import UNSEGMENTED, WORD, code_points
-
-
-@functools.cache
-def word_table() -> np.ndarray:
-    """What the kernels read per code point.
-
-    Returns:
-        uint32 [0x110000]: the folded code point, or-ed with ``IN_WORD`` or ``ALONE``; 0 for a separator.
-    """
-    flags, fold = code_points()
-    alone = (flags & WORD != 0) & (flags & UNSEGMENTED != 0)
-    in_word = (flags & WORD != 0) & ~alone
-    table = np.zeros(len(flags), np.uint32)
-    table[in_word] = fold[in_word] | shingle_kernels.IN_WORD
-    table[alone] = fold[alone] | shingle_kernels.ALONE
-    table.flags.writeable = False
-    return table
+from text.words import word_table
 
 
 def distinct_shingles(texts: pa.Array | pa.ChunkedArray, ngram: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -27,6 +27,15 @@ def mix64(value):
     return value
 
 
+@njit
+def power(base, exponent):
+    """``base`` (uint64) to a small power, modulo 2^64."""
+    value = np.uint64(1)
+    for _ in range(exponent):
+        value *= base
+    return value
+
+
 @njit(nogil=True, cache=True)
 def hash_bytes(data, start, stop, seed):
     """Hashes ``data[start:stop]`` (uint8) to uint64: eight bytes a round, the length folded in at the end."""

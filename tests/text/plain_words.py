@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dedup.shingle_kernels import WORD_FACTOR, WORD_SEED
 from text.code_points import UNSEGMENTED, WORD, code_points
+from text.word_kernels import WORD_FACTOR, WORD_SEED
 
 MASK = 2**64 - 1
 
