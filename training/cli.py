@@ -183,8 +183,9 @@ def _from_folder(content: dict[str, Any], folder: Path) -> dict[str, Any]:
     content = dict(content)
     if "output" in content:
         content["output"] = absolute(content["output"])
-    if isinstance(content.get("data"), dict) and "shards" in content["data"]:
-        content["data"] = content["data"] | {"shards": absolute(content["data"]["shards"])}
+    for key in ("data", "validation"):
+        if isinstance(content.get(key), dict) and "shards" in content[key]:
+            content[key] = content[key] | {"shards": absolute(content[key]["shards"])}
     return content
 
 

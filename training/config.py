@@ -140,11 +140,42 @@ class CheckpointConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ValidationSet:
+    """Documents to measure on, in a folder of shards."""
+
+    path: str = setting("folder that holds shards.json")
+    name: str | None = setting("what its rows are called; null takes the folder's name", None)
+    split: str = setting("split of the shards", "validation")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValidationConfig:
-    """Loss on the validation split while training."""
+    """Loss on held-out documents while training."""
 
     every: int | None = setting("steps between validations (and one at the end); null for none", 500, least=1)
-    tokens: int = setting("most validation tokens to read each time", 1_000_000, least=1)
+    tokens: int = setting("most tokens of each set to read each time", 1_000_000, least=1)
+    shards: tuple[ValidationSet, ...] | None = setting(
+        "sets to measure on: a folder, or a list of folders, or of {path, name, split}; null takes the validation "
+        "splits of data.shards", None,
+    )  # fmt: skip
+
+    def check(self, path: str = "validation") -> None:
+        """Refuses two sets of one name."""
+        names = [entry.name for entry in self.shards or () if entry.name is not None]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"{path}.shards: two sets are called {name}; give each a name of its own")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsConfig:
+    """What is written down beside metrics.jsonl."""
+
+    tensorboard: bool = setting("also write the output folder's tensorboard/, for TensorBoard", True)
+    peak_tflops: float | None = setting(
+        "dense peak of one device in TFLOP/s, which MFU is a share of; null takes a known GPU's for bfloat16", None,
+        above=0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +191,7 @@ class TrainingConfig:
     schedule: ScheduleConfig = setting("learning rate over the run", factory=ScheduleConfig)
     checkpoint: CheckpointConfig = setting("when the run is saved", factory=CheckpointConfig)
     validation: ValidationConfig = setting("loss on held-out documents", factory=ValidationConfig)
+    metrics: MetricsConfig = setting("what is written down", factory=MetricsConfig)
     seed: int = setting("seed of the initial weights", 0, least=0)
     device: Literal["auto", "cpu", "cuda"] = setting("auto takes a GPU when there is one", "auto")
     dtype: Literal["auto", "float32", "bfloat16"] = setting(
@@ -227,9 +259,9 @@ def from_mapping(kind: type[T], mapping: Any, path: str = "") -> T:
     values = {}
     for name, f in fields.items():
         if name in mapping:
-            value = (
-                _shards(mapping[name], _join(path, name)) if (kind, name) == (DataConfig, "shards") else mapping[name]
-            )
+            value = mapping[name]
+            if name == "shards" and value is not None:
+                value = _shards(value, _join(path, name))
             values[name] = _convert(value, hints[name], _join(path, name))
             _within(values[name], f.metadata["limits"], _join(path, name))
         elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
@@ -298,7 +330,7 @@ def _with_preset(mapping: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 def _shards(value: Any, path: str) -> Any:
-    """One folder, a list of folders, or a list of {path, weight}: all as the last."""
+    """One folder, a list of folders, or a list of {path, …}: all as the last."""
     entries = [value] if isinstance(value, (str, Mapping)) else value
     if not isinstance(entries, (list, tuple)):
         raise ConfigError(f"{path}: expected a folder or a list of folders, got {_shown(value)}")

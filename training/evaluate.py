@@ -13,10 +13,12 @@ import torch
 
 from training.checkpoint import inspect, load
 from training.config import model_config
-from training.data import Split, check_tokens, in_order, open_split
+from training.data import in_order
 from training.device import choose_device, choose_dtype
+from training.documents import Packing
 from training.errors import TrainingError
-from training.model import Decoder, document_ids, empty_model
+from training.model import Decoder, empty_model
+from training.stream import Split, check_tokens, open_split
 from training.token_bytes import find_tokenizer, token_bytes
 
 
@@ -47,17 +49,28 @@ class Score:
         return result
 
 
+def total(scores: Sequence[Score]) -> Score:
+    """The sums of several scores, sources of one name together."""
+    names = {name for one in scores for name in one.sources}
+    known = all(one.bytes is not None for one in scores)
+    return Score(
+        sum(one.tokens for one in scores), sum(one.bytes or 0 for one in scores) if known else None,
+        math.fsum(one.nats for one in scores),
+        {name: total([one.sources[name] for one in scores if name in one.sources]) for name in sorted(names)},
+    )  # fmt: skip
+
+
 @torch.no_grad()
 def score(
     model: Decoder,
-    splits: Sequence[Split],
+    split: Split,
     context: int,
     batch: int,
     most_tokens: int | None = None,
     lengths: np.ndarray | None = None,
     mask_documents: bool = False,
 ) -> Score:
-    """Scores every token of the splits but the first of each, in windows of ``context``; of each up to ``most_tokens``.
+    """Scores every token of a split but the first, in windows of ``context``; up to ``most_tokens``.
 
     ``lengths`` are bytes by token, int64 [vocabulary]. Sums are taken in float64 in a fixed order.
     """
@@ -66,21 +79,21 @@ def score(
     device = model.head.weight.device
     was_training = model.training
     model.eval()
-    for split in splits:
-        for start, sample in in_order(split, context, batch, most_tokens):
-            x = torch.from_numpy(sample).to(device)
-            inputs, targets = x[:, :-1], x[:, 1:]
-            documents = (
-                document_ids(inputs, split.end_token) if mask_documents and split.end_token is not None else None
-            )
-            losses = model(inputs, targets, documents, reduction="none").double().cpu().numpy().ravel()
-            source = split.sources(start + 1, start + 1 + losses.size, names)
-            grow = len(names) - len(nats)
-            nats, tokens, text = (np.pad(a, (0, grow)) for a in (nats, tokens, text))
-            nats += np.bincount(source, losses, len(names))
-            tokens += np.bincount(source, minlength=len(names))
-            if lengths is not None:
-                text += np.bincount(source, lengths[sample[:, 1:].ravel()], len(names)).astype(np.int64)
+    for start, sample in in_order(split, context, batch, most_tokens):
+        x = torch.from_numpy(sample).to(device)
+        inputs, targets = x[:, :-1], x[:, 1:]
+        documents = None
+        if mask_documents:
+            ids = split.documents(start, start + inputs.numel()).reshape(inputs.shape)
+            documents = Packing.of(torch.from_numpy(ids)).to(device)
+        losses = model(inputs, targets, documents, reduction="none").double().cpu().numpy().ravel()
+        source = split.sources(start + 1, start + 1 + losses.size, names)
+        grow = len(names) - len(nats)
+        nats, tokens, text = (np.pad(a, (0, grow)) for a in (nats, tokens, text))
+        nats += np.bincount(source, losses, len(names))
+        tokens += np.bincount(source, minlength=len(names))
+        if lengths is not None:
+            text += np.bincount(source, lengths[sample[:, 1:].ravel()], len(names)).astype(np.int64)
     model.train(was_training)
     known = lengths is not None
     by_source = {
@@ -145,4 +158,4 @@ def evaluate(
     lengths = token_bytes(tokenizer, vocabulary) if tokenizer else None
     data = facts["config"]["data"]
     length = context or data["context"] or model.config.context
-    return score(model, [opened], length, batch, most_tokens, lengths, data["mask_documents"])
+    return score(model, opened, length, batch, most_tokens, lengths, data["mask_documents"])

@@ -69,3 +69,16 @@ def training_flops_per_token(model: ModelConfig, context: int, vocabulary: int |
     """
     counts = parameters(model, vocabulary)
     return 6 * (counts.blocks + counts.head) + 12 * model.layers * model.heads * model.head_size * context
+
+
+# Dense bf16 peaks in FLOP/s, from the makers' data sheets; those with sparsity are twice as high. First match counts.
+_PEAKS = (
+    ("H100 PCIe", 756e12), ("H100 NVL", 835e12), ("H100", 989e12), ("H800", 989e12), ("H200", 989e12), ("H20", 148e12),
+    ("B200", 2250e12), ("A100", 312e12), ("A800", 312e12), ("L40S", 362e12), ("A40", 150e12), ("A10G", 70e12),
+    ("RTX 4090", 165e12),
+)  # fmt: skip
+
+
+def peak_flops(device_name: str) -> float | None:
+    """Dense bf16 FLOP/s of a GPU by the name that ``torch.cuda.get_device_name`` gives it; None of an unknown one."""
+    return next((peak for name, peak in _PEAKS if name in device_name), None)

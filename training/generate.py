@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from training.cache import KeyValueCache
 from training.errors import TrainingError
-from training.model import Decoder, KeyValueCache
+from training.model import Decoder
 
 
 @torch.no_grad()
@@ -39,7 +40,7 @@ def generate(
     device = model.head.weight.device
     generator = torch.Generator(device).manual_seed(seed)
     room = min(len(prompt) + most_tokens, model.config.context)
-    cache = KeyValueCache(model, 1, room)
+    cache = KeyValueCache(model.config, model.head.weight, 1, room)
     tokens = torch.tensor([list(prompt)], device=device)
     for _ in range(room - len(prompt)):
         logits = model(tokens, cache=cache)[0, -1]  # [V]

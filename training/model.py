@@ -2,7 +2,8 @@
 
 Shapes in the comments: B sequences, T tokens, d width, H query heads, K key-value heads, h head size, V vocabulary.
 Query, key and value come out of one matrix, gate and up out of another: fewer, larger products, and what a fused
-kernel wants to see. Everything about layouts of other libraries lives in ``huggingface.py``.
+kernel wants to see. Attention inside documents lives in ``documents.py``, what generation keeps in ``cache.py``,
+layouts of other libraries in ``huggingface.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from training.cache import KeyValueCache, LayerCache
 from training.config import ModelConfig
+from training.documents import Packing, Within, attend
 
 
 class Decoder(nn.Module):
@@ -49,7 +52,7 @@ class Decoder(nn.Module):
         self,
         tokens: Tensor,  # int64 [B, T]
         targets: Tensor | None = None,  # int64 [B, T]: return the loss instead of logits
-        documents: Tensor | None = None,  # int64 [B, T]: attend only within equal ids, positions restart at each
+        documents: Packing | None = None,  # attend only within each document, positions restart at each
         cache: KeyValueCache | None = None,  # of the tokens before these; extended in place
         reduction: str = "mean",  # of the loss: "mean" a scalar, "none" [B, T]
     ) -> Tensor:
@@ -57,22 +60,16 @@ class Decoder(nn.Module):
         seen = cache.length if cache else 0
         if seen + tokens.shape[1] > self.config.context:
             raise ValueError(f"{seen + tokens.shape[1]} tokens are more than model.context = {self.config.context}")
-        if documents is None:
-            cosine, sine = (t[seen : seen + tokens.shape[1]][None, None] for t in (self.cosine, self.sine))
-            mask = causal_mask(tokens.shape[1], seen, tokens.device) if seen else None  # None: plain causal
-        else:
-            positions = restarting_positions(documents)
-            cosine, sine = self.cosine[positions][:, None], self.sine[positions][:, None]  # [B, 1, T, h]
-            mask = document_mask(documents)
+        positions = slice(seen, seen + tokens.shape[1]) if documents is None else documents.positions
+        cosine, sine = (table[positions].unsqueeze(-2) for table in (self.cosine, self.sine))  # [T or B, T, 1, h]
+        within: Within = causal_mask(tokens.shape[1], seen, tokens.device) if seen else documents
         x = self.embedding(tokens)  # [B, T, d]
         for i, block in enumerate(self.blocks):
-            past = cache.layer(i) if cache else None
+            past = cache.layers[i] if cache else None
             if self.recompute and torch.is_grad_enabled():
-                x = checkpoint(block, x, cosine, sine, mask, past, use_reentrant=False)
+                x = checkpoint(block, x, cosine, sine, within, past, use_reentrant=False)
             else:
-                x = block(x, cosine, sine, mask, past)
-        if cache:
-            cache.length += tokens.shape[1]
+                x = block(x, cosine, sine, within, past)
         logits = self.head(self.norm(x)).float()  # [B, T, V]
         if targets is None:
             return logits
@@ -99,9 +96,9 @@ class Block(nn.Module):
         self.feed_forward_norm = nn.RMSNorm(config.width, config.norm_eps)
         self.feed_forward = FeedForward(config)
 
-    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor | None, past: LayerCache | None) -> Tensor:
+    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor, within: Within, past: LayerCache | None) -> Tensor:
         """[B, T, d] to [B, T, d]."""
-        x = x + self.attention(self.attention_norm(x), cosine, sine, mask, past)
+        x = x + self.attention(self.attention_norm(x), cosine, sine, within, past)
         return x + self.feed_forward(self.feed_forward_norm(x))
 
 
@@ -114,17 +111,14 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.width, (config.heads + 2 * config.kv_heads) * config.head_size, bias=False)
         self.output = nn.Linear(config.heads * config.head_size, config.width, bias=False)
 
-    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor | None, past: LayerCache | None) -> Tensor:
+    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor, within: Within, past: LayerCache | None) -> Tensor:
         """[B, T, d] to [B, T, d]."""
-        batch, length, _ = x.shape
-        packed = self.qkv(x).view(batch, length, -1, self.head_size).transpose(1, 2)  # [B, H + 2K, T, h]
-        rotated, v = packed.split([self.heads + self.kv_heads, self.kv_heads], dim=1)
-        q, k = rotate(rotated, cosine, sine).split([self.heads, self.kv_heads], dim=1)  # [B, H, T, h], [B, K, T, h]
+        packed = self.qkv(x).unflatten(-1, (-1, self.head_size))  # [B, T, H + 2K, h]
+        rotated, v = packed.split([self.heads + self.kv_heads, self.kv_heads], dim=2)
+        q, k = rotate(rotated, cosine, sine).split([self.heads, self.kv_heads], dim=2)  # [B, T, H, h], [B, T, K, h]
         if past is not None:
-            k, v = past.extend(k, v)  # [B, K, seen + T, h]
-        grouped = self.kv_heads < self.heads
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
-        return self.output(y.transpose(1, 2).flatten(2))  # [B, T, H·h] to [B, T, d]
+            k, v = past.extend(k, v)  # [B, seen + T, K, h]
+        return self.output(attend(q, k, v, within).flatten(2))  # [B, T, H·h] to [B, T, d]
 
 
 class FeedForward(nn.Module):
@@ -149,59 +143,11 @@ def rotary_table(context: int, head_size: int, theta: float) -> tuple[Tensor, Te
 
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotary position embedding (arXiv 2104.09864) of [B, heads, T, h], computed in float32."""
+    """Rotary position embedding (arXiv 2104.09864) of [B, T, heads, h], computed in float32."""
     low, high = x.chunk(2, dim=-1)
     return (x * cosine + torch.cat((-high, low), dim=-1) * sine).to(x.dtype)
-
-
-def document_ids(tokens: Tensor, end_token: int) -> Tensor:
-    """Numbers the documents within each row of int64 [B, T]; the end token is the last of its document."""
-    ends = (tokens == end_token).long()
-    return ends.cumsum(1) - ends
-
-
-def restarting_positions(documents: Tensor) -> Tensor:
-    """Positions int64 [B, T] that count from 0 in each document of ids [B, T]."""
-    index = torch.arange(documents.shape[1], device=documents.device).expand_as(documents)
-    first = torch.ones_like(documents, dtype=torch.bool)
-    first[:, 1:] = documents[:, 1:] != documents[:, :-1]
-    return index - torch.where(first, index, 0).cummax(1).values
-
-
-def document_mask(documents: Tensor) -> Tensor:
-    """True where attention is allowed, bool [B, 1, T, T]: to the same document, not to what follows."""
-    same = documents[:, :, None] == documents[:, None, :]
-    return same.tril()[:, None]
 
 
 def causal_mask(length: int, seen: int, device: torch.device) -> Tensor:
     """True where attention is allowed for ``length`` tokens after ``seen`` others, bool [T, seen + T]."""
     return torch.ones(length, seen + length, dtype=torch.bool, device=device).tril(seen)
-
-
-class LayerCache:
-    """Keys and values of one layer, [B, K, context, h] each, of which ``length`` are filled."""
-
-    def __init__(self, keys: Tensor, values: Tensor):
-        self.keys, self.values, self.length = keys, values, 0
-
-    def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Appends [B, K, T, h] and returns everything so far."""
-        stop = self.length + k.shape[2]
-        self.keys[:, :, self.length : stop], self.values[:, :, self.length : stop] = k, v
-        self.length = stop
-        return self.keys[:, :, :stop], self.values[:, :, :stop]
-
-
-class KeyValueCache:
-    """What generation keeps of the tokens before: one LayerCache a layer."""
-
-    def __init__(self, model: Decoder, batch: int, context: int):
-        config, like = model.config, model.head.weight
-        shape = (batch, config.kv_heads, context, config.head_size)
-        self.layers = [LayerCache(like.new_empty(shape), like.new_empty(shape)) for _ in range(config.layers)]
-        self.length = 0
-
-    def layer(self, i: int) -> LayerCache:
-        """The cache of layer i."""
-        return self.layers[i]

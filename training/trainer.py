@@ -21,23 +21,30 @@ import numpy as np
 import torch
 
 from training import checkpoint
+from training.clock import StepClock
 from training.config import TrainingConfig, changed_keys, to_mapping, to_yaml
-from training.data import Loader, Split, check_tokens, open_sets, prefetch
+from training.data import Loader, prefetch
 from training.device import choose_device, choose_dtype, explained_memory_errors
+from training.documents import Packing
 from training.errors import ConfigError, TrainingError
-from training.evaluate import Score, score
-from training.flops import parameters, training_flops_per_token
-from training.model import Decoder, document_ids, empty_model
+from training.evaluate import Score, score, total
+from training.flops import parameters, peak_flops, training_flops_per_token
+from training.metrics import MetricsLog, speed, validation_row
+from training.model import Decoder, empty_model
 from training.optimizer import AdamW
 from training.schedule import learning_rate_factor
+from training.stream import Split, check_tokens, open_sets, validation_sets
 from training.token_bytes import copy_tokenizer, find_tokenizer, token_bytes
 
 Watcher = Callable[[str, Mapping[str, Any]], None]
 """Called with ("start" | "step" | "validation" | "checkpoint" | "warning" | "end", its facts) as the run goes."""
 
+Batch = list[tuple[torch.Tensor, Packing | None]]
+"""The parts a batch is computed in: tokens int64 [part, context + 1], and their documents where these are masked."""
+
 # Keys that may differ from those under which a checkpoint was written: they do not change what is learned.
-_FREE_KEYS = ("output", "checkpoint.", "validation.", "device", "threads", "kernels", "recompute", "data.accumulation",
-              "data.verify", "data.shards", "model.preset")  # fmt: skip
+_FREE_KEYS = ("output", "checkpoint.", "validation.", "metrics.", "device", "threads", "kernels", "recompute",
+              "data.accumulation", "data.verify", "data.shards", "model.preset")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,12 +69,15 @@ class Run:
     folder: Path
     device: torch.device
     loader: Loader
-    validation: list[Split]
+    validation: dict[str, Split]  # by name
     lengths: np.ndarray | None  # bytes by token
     model: Decoder
     forward: Callable[..., torch.Tensor]  # the model, compiled or not
     optimizer: AdamW
     facts: dict[str, Any]  # of the data and the configuration, saved in every checkpoint
+    clock: StepClock
+    flops_per_token: float
+    peak: float | None  # FLOP/s of all devices together, where it is known
     step: int = 0
 
     @property
@@ -89,18 +99,20 @@ def train(
         run = start(config, watch, allow_changes)
         first = last = float("nan")
         final = run.config.total_steps
-        validated: Score | None = None
-        with open(run.folder / "metrics.jsonl", "a", buffering=1) as metrics:
+        validated: dict[str, Score] = {}
+        with MetricsLog(run.folder, run.step, config.metrics.tensorboard) as metrics:
 
             def record(event: str, row: Mapping[str, Any]) -> None:
-                metrics.write(json.dumps(row) + "\n")
+                metrics.write(row)
                 watch(event, row)
 
             if run.step == 0 and run.validation:
                 validated = validate(run)
-                record("validation", _validation_row(run, validated))
+                record("validation", validation_row(run.step, validated))
             saved = run.step if checkpoint.found(run.folder / "checkpoints") else -1
+            run.clock.start()
             for batch in prefetch(lambda step: _batch(run, step), run.step, final):
+                run.clock.mark("data")
                 row = train_step(run, batch)
                 record("step", row)
                 if row["loss"] is not None:
@@ -109,7 +121,7 @@ def train(
                 every = run.config.validation.every
                 if run.validation and every and (run.step % every == 0 or run.step == final):
                     validated = validate(run)
-                    record("validation", _validation_row(run, validated))
+                    record("validation", validation_row(run.step, validated))
                 if ending or run.step % run.config.checkpoint.every == 0:
                     save(run, watch)
                     saved = run.step
@@ -117,10 +129,12 @@ def train(
                     _check_skips(run, watch)
                 if ending:
                     break
+                run.clock.start()
             if saved != run.step:
                 save(run, watch)
     summary = Summary(
-        run.step, run.step * config.tokens_per_step, first, last, validated,
+        run.step, run.step * config.tokens_per_step, first, last,
+        total(list(validated.values())) if validated else None,
         run.folder / "checkpoints" / f"step-{run.step:07d}", run.step == final, time.monotonic() - began,
     )  # fmt: skip
     watch("end", {
@@ -140,16 +154,12 @@ def start(config: TrainingConfig, watch: Watcher, allow_changes: Sequence[str] =
     device = choose_device(config.device)
     sets = config.data.shards
     train_splits = open_sets(sets, "train", config.data.verify)
-    validation = [s for s in open_sets(sets, "validation", config.data.verify) if s.tokens > 1]
-    if config.validation.every is None:
-        validation = []
+    validation = {}
+    if config.validation.every is not None:
+        validation = validation_sets(config.validation.shards, sets, train_splits[0], config.data.verify)
     vocabulary = config.model.vocabulary or max(split.vocabulary for split in train_splits)
     config = replace(config, model=replace(config.model, vocabulary=vocabulary))
-    check_tokens([*train_splits, *validation], vocabulary, config.data.verify)
-    if config.data.mask_documents and any(split.end_token is None for split in train_splits):
-        raise TrainingError(
-            "data.mask_documents: the shards name no end token; write them with one, or set it to false"
-        )
+    check_tokens([*train_splits, *validation.values()], vocabulary, config.data.verify)
     loader = Loader(train_splits, [s.weight for s in sets], config.context, config.data.seed, vocabulary)
     if loader.samples.sum() < config.data.batch:
         raise TrainingError(
@@ -169,6 +179,8 @@ def start(config: TrainingConfig, watch: Watcher, allow_changes: Sequence[str] =
         config=config, folder=folder, device=device, loader=loader, validation=validation, model=model,
         lengths=token_bytes(tokenizer, vocabulary) if tokenizer else None,
         forward=torch.compile(model) if config.kernels == "compile" else model, optimizer=optimizer,
+        clock=StepClock(device), flops_per_token=training_flops_per_token(config.model, config.context),
+        peak=_peak(config, device),
         facts={
             "config": to_mapping(config), "tokenizer": train_splits[0].tokenizer, "vocabulary": vocabulary,
             "data": [split.fingerprint for split in train_splits], "torch": torch.__version__,
@@ -178,7 +190,6 @@ def start(config: TrainingConfig, watch: Watcher, allow_changes: Sequence[str] =
     resumed = checkpoint.newest(folder / "checkpoints", lambda message: watch("warning", {"message": message}))
     if resumed:
         _resume(run, *resumed, allow_changes)
-    _rewind_metrics(folder / "metrics.jsonl", run.step)
     (folder / "config.yaml").write_text(to_yaml(config))
     counts = parameters(config.model)
     watch("start", {
@@ -187,43 +198,46 @@ def start(config: TrainingConfig, watch: Watcher, allow_changes: Sequence[str] =
         "dtype": str(optimizer.groups[0].working.dtype).removeprefix("torch."),
         "tokens_per_step": config.tokens_per_step, "state_bytes": optimizer.memory(),
         "epochs": config.total_steps * config.tokens_per_step / loader.tokens,
-        "flops_per_token": training_flops_per_token(config.model, config.context),
+        "flops_per_token": run.flops_per_token, "peak_flops": run.peak,
     })  # fmt: skip
     return run
 
 
-def train_step(run: Run, batch: torch.Tensor) -> dict[str, Any]:
-    """One optimizer step on int64 [batch, context + 1]; returns its row of metrics (loss from before the update)."""
-    began = time.perf_counter()
+def train_step(run: Run, batch: Batch) -> dict[str, Any]:
+    """One optimizer step; returns its row of metrics (loss from before the update)."""
     config = run.config
     progress = run.step / config.total_steps
     rate = config.optimizer.learning_rate * learning_rate_factor(config.schedule, run.step, progress)
     loss = torch.zeros((), device=run.device)
     run.optimizer.zero()
-    for part in batch.chunk(config.data.accumulation):
-        part = part.to(run.device, non_blocking=True)
-        inputs, targets = part[:, :-1], part[:, 1:]
-        documents = document_ids(inputs, run.loader.splits[0].end_token or 0) if config.data.mask_documents else None
-        part_loss = run.forward(inputs, targets, documents) / config.data.accumulation
+    for tokens, packing in batch:
+        tokens = tokens.to(run.device, non_blocking=True)
+        documents = packing.to(run.device) if packing else None
+        part_loss = run.forward(tokens[:, :-1], tokens[:, 1:], documents) / config.data.accumulation
+        run.clock.mark("forward")
         part_loss.backward()
         loss += part_loss.detach()
+        run.clock.mark("backward")
     report = run.optimizer.step(rate)
+    run.clock.mark("optimizer")
     run.step += 1
-    mean = loss.item()  # waits for the device, so the time below is the step's
-    seconds = time.perf_counter() - began
+    mean = loss.item()
     return {
         "step": run.step, "tokens": run.step * config.tokens_per_step, "loss": mean if np.isfinite(mean) else None,
         "learning_rate": rate, "gradient_norm": report.gradient_norm if report.applied else None,
-        "tokens_per_s": config.tokens_per_step / seconds, "seconds": seconds,
+        **speed(config.tokens_per_step, run.clock.stop(), run.flops_per_token, run.peak),
     }  # fmt: skip
 
 
-def validate(run: Run) -> Score:
-    """Scores the model on the validation splits, up to the configured number of tokens in each."""
+def validate(run: Run) -> dict[str, Score]:
+    """Scores the model on every validation set, up to the configured number of tokens in each."""
     config = run.config
     batch = config.data.batch // config.data.accumulation
     most = config.validation.tokens
-    return score(run.model, run.validation, config.context, batch, most, run.lengths, config.data.mask_documents)
+    return {
+        name: score(run.model, split, config.context, batch, most, run.lengths, config.data.mask_documents)
+        for name, split in run.validation.items()
+    }
 
 
 def save(run: Run, watch: Watcher) -> Path:
@@ -263,10 +277,17 @@ def _resume(run: Run, folder: Path, facts: dict[str, Any], allow_changes: Sequen
     run.step = facts["step"]
 
 
-def _batch(run: Run, step: int) -> torch.Tensor:
-    """The samples of one step, int64 [batch, context + 1]; called ahead of time in the loader's thread."""
-    batch = torch.from_numpy(run.loader.batch(step * run.config.data.batch, run.config.data.batch))
-    return batch.pin_memory() if run.device.type == "cuda" else batch
+def _batch(run: Run, step: int) -> Batch:
+    """The samples of one step in the parts it is computed in; called ahead of time in the loader's thread."""
+    data = run.config.data
+    tokens = torch.from_numpy(run.loader.batch(step * data.batch, data.batch))
+    if run.device.type == "cuda":
+        tokens = tokens.pin_memory()
+    packings: Sequence[Packing | None] = [None] * data.accumulation
+    if data.mask_documents:
+        documents = torch.from_numpy(run.loader.documents(step * data.batch, data.batch))
+        packings = [Packing.of(part) for part in documents.chunk(data.accumulation)]
+    return list(zip(tokens.chunk(data.accumulation), packings, strict=True))
 
 
 def _check_skips(run: Run, watch: Watcher) -> None:
@@ -282,34 +303,10 @@ def _check_skips(run: Run, watch: Watcher) -> None:
         )
 
 
-def _validation_row(run: Run, result: Score) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "step": run.step, "validation_loss": result.loss, "bits_per_byte": result.bits_per_byte
-    }  # fmt: skip
-    if len(result.sources) > 1:
-        row["sources"] = {
-            name: {"validation_loss": part.loss, "bits_per_byte": part.bits_per_byte}
-            for name, part in sorted(result.sources.items())
-        }
-    return row
-
-
-def _rewind_metrics(path: Path, step: int) -> None:
-    """Drops the rows of steps that will be run again, and a half-written last row."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text().splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
-        except (ValueError, KeyError, TypeError):
-            continue
-    if step == 0:  # the run starts over, its first validation too
-        kept = []
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(kept))
-    partial.replace(path)
+def _peak(config: TrainingConfig, device: torch.device) -> float | None:
+    if config.metrics.peak_tflops is not None:
+        return config.metrics.peak_tflops * 1e12
+    return peak_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
 
 
 def _memory_advice(config: TrainingConfig) -> str:

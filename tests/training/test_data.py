@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.config import ShardSet
-from training.data import Loader, check_tokens, in_order, open_sets, open_split, prefetch
+from training.config import ShardSet, ValidationSet
+from training.data import Loader, in_order, prefetch
 from training.errors import TrainingError
+from training.stream import check_tokens, open_sets, open_split, validation_sets
 
 END = 1
 
@@ -120,9 +121,29 @@ def test_the_source_of_every_token_is_known(shards: Path) -> None:
         assert [names[i] for i in split.sources(start, stop, names)] == expected[start:stop]
 
 
+def test_the_documents_of_every_sample_are_known(tmp_path: Path, make_shards: Callable[..., Path]) -> None:
+    rng = np.random.default_rng(1)
+    documents = [("s", [5] * int(n)) for n in rng.integers(0, 40, 300)]  # also documents of their end token alone
+    folder = make_shards(tmp_path / "s", {"train": [documents[:170], documents[170:]]})
+    number = np.repeat(np.arange(300), [len(tokens) + 1 for _, tokens in documents])
+    split = open_split(folder)
+    for start, stop in ((0, split.tokens), (1, 2), (13, 600), (split.tokens - 9, split.tokens)):
+        assert np.array_equal(split.documents(start, stop), number[start:stop] - number[start])
+    reader = loader(folder, 50)
+    _, samples, _ = reader.locate(np.arange(7, 27))
+    expected = np.stack([number[i * 50 : (i + 1) * 50] - number[i * 50] for i in samples])
+    assert np.array_equal(reader.documents(7, 20), expected)
+
+
 def test_prefetching_keeps_the_order_and_passes_errors_on() -> None:
     assert list(prefetch(lambda i: i * i, 3, 8)) == [9, 16, 25, 36, 49]
     assert list(prefetch(lambda i: i, 5, 5)) == []
+    assert list(prefetch(lambda i: i, 0, 1, ahead=4)) == [0]
+    made: list[int] = []
+    batches = prefetch(made.append, 0, 100, ahead=3)
+    next(batches)
+    batches.close()  # type: ignore[attr-defined]
+    assert made == list(range(len(made))) and len(made) <= 4  # no more than was ahead
     with pytest.raises(ZeroDivisionError):
         list(prefetch(lambda i: 1 // (2 - i), 0, 5))
 
@@ -135,14 +156,21 @@ def test_shards_that_are_not_there_or_damaged_are_named(tmp_path: Path, shards: 
     path = shards / "train-00001.arrow"
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(
+        TrainingError, match=rf"train-00001\.arrow has {len(content) // 2} bytes instead of {len(content)}"
+    ):
+        open_split(shards)
+    path.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
     with pytest.raises(TrainingError, match=r"train-00001\.arrow cannot be read as a token shard"):
         open_split(shards)
-    path.write_bytes((shards / "train-00000.arrow").read_bytes())
+    replace_shard(shards, "train-00001.arrow", (shards / "train-00000.arrow").read_bytes())
     with pytest.raises(TrainingError, match=r"train-00001\.arrow holds \d+ tokens, shards\.json says \d+"):
         open_split(shards)
     table = pa.ipc.open_file(shards / "train-00000.arrow").read_all()
-    with pa.ipc.new_file(path, table.schema.with_metadata({"gristmill.tokenizer": "c" * 64})) as writer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema.with_metadata({"gristmill.tokenizer": "c" * 64})) as writer:
         writer.write(table)
+    replace_shard(shards, "train-00001.arrow", sink.getvalue().to_pybytes())
     with pytest.raises(TrainingError, match=r"train-00001\.arrow was written with tokenizer c+, shards\.json says a+"):
         open_split(shards)
     path.unlink()
@@ -151,6 +179,14 @@ def test_shards_that_are_not_there_or_damaged_are_named(tmp_path: Path, shards: 
     (shards / "shards.json").write_text("{}")
     with pytest.raises(TrainingError, match=r"shards\.json: has no 'tokenizer'; write the shards again"):
         open_split(shards)
+
+
+def replace_shard(shards: Path, name: str, content: bytes) -> None:
+    """Puts another file into a shard's place, its size in the index corrected."""
+    (shards / name).write_bytes(content)
+    index = json.loads((shards / "shards.json").read_text())
+    next(f for f in index["splits"]["train"]["files"] if f["path"] == name)["bytes"] = len(content)
+    (shards / "shards.json").write_text(json.dumps(index))
 
 
 def test_a_flipped_bit_is_found_when_asked_for(shards: Path) -> None:
@@ -168,6 +204,26 @@ def test_shards_of_two_tokenizers_do_not_mix(tmp_path: Path, shards: Path, make_
         TrainingError, match=r"other was written with tokenizer bbbbbbbbbbbb, .*shards with aaaaaaaaaaaa"
     ):
         open_sets([ShardSet(path=str(shards)), ShardSet(path=str(other))], "train")
+
+
+def test_validation_sets_are_those_named_or_the_training_folders_own(
+    tmp_path: Path, shards: Path, make_shards: Callable[..., Path]
+) -> None:
+    held_out = make_shards(tmp_path / "b" / "shards", {"train": [[("s", [5] * 9)]], "validation": [[("s", [6] * 9)]]})
+    bare = make_shards(tmp_path / "c", {"train": [[("s", [5] * 9)]]})
+    like = open_split(shards)
+    training = [ShardSet(path=str(folder)) for folder in (shards, held_out, bare)]
+    own = validation_sets(None, training, like)
+    assert {name: split.folder for name, split in own.items()} == {tmp_path.name: shards, "b": held_out}
+    chosen = [ValidationSet(path=str(held_out), name="easy"), ValidationSet(path=str(bare), split="train")]
+    assert {name: s.name for name, s in validation_sets(chosen, training, like).items()} == {
+        "easy": "validation", "c": "train"
+    }  # fmt: skip
+    with pytest.raises(TrainingError, match=r"validation\.shards: the validation split in .*c has no tokens to score"):
+        validation_sets([ValidationSet(path=str(bare))], training, like)
+    other = make_shards(tmp_path / "o", {"validation": [[("s", [5] * 9)]]}, tokenizer="b" * 64)
+    with pytest.raises(TrainingError, match=r"validation\.shards: .*o was written with tokenizer bbbbbbbbbbbb"):
+        validation_sets([ValidationSet(path=str(other))], training, like)
 
 
 def test_tokens_that_the_model_has_no_row_for_are_refused(tmp_path: Path, make_shards: Callable[..., Path]) -> None:

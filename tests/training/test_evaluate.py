@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from training.cli import app
 from training.config import training_config
-from training.data import open_split
 from training.errors import TrainingError
 from training.evaluate import evaluate, load_model, score
 from training.generate import generate
+from training.stream import open_split
 from training.token_bytes import find_tokenizer, token_bytes
 from training.trainer import train
 
@@ -108,7 +108,7 @@ def test_scores_do_not_depend_on_the_batch(corpus: Path, trained: Path) -> None:
 def test_an_untrained_model_knows_as_much_as_a_die(corpus: Path, trained: Path) -> None:
     model, _ = load_model(trained, "cpu")
     model.initialize(0)
-    assert score(model, [open_split(corpus, "validation")], 32, 8).loss == pytest.approx(math.log(64), abs=0.02)
+    assert score(model, open_split(corpus, "validation"), 32, 8).loss == pytest.approx(math.log(64), abs=0.02)
 
 
 def test_without_the_tokenizer_there_are_nats_and_no_bytes(shards: Path) -> None:

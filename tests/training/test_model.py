@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from training.cache import KeyValueCache
 from training.config import ModelConfig, model_config
 from training.errors import TrainingError
 from training.huggingface import from_llama, from_llama_config, load_llama, save_llama, to_llama, to_llama_config
-from training.model import Decoder, KeyValueCache, document_ids, document_mask, restarting_positions
+from training.model import Decoder
 
 SHAPES = {
     "mha": {"layers": 2, "width": 48, "feed_forward": 96, "heads": 4, "kv_heads": 4, "vocabulary": 101, "context": 64},
@@ -99,38 +100,11 @@ def test_nothing_sees_what_follows_it() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_masked_documents_are_as_if_each_stood_alone(shape: str) -> None:
-    model = build(shape)
-    lengths = [1, 13, 1, 7, 18]
-    x = tokens(model, 1)
-    documents = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))[None]
-    together = model(x, documents=documents)[0]
-    start = 0
-    for length in lengths:
-        alone = model(x[:, start : start + length])[0]
-        torch.testing.assert_close(together[start : start + length], alone, rtol=1e-5, atol=1e-5)
-        start += length
-
-
-def test_documents_end_with_their_end_token() -> None:
-    x = torch.tensor([[5, 1, 6, 7, 1, 1, 8], [1, 2, 3, 4, 5, 6, 1]])
-    ids = document_ids(x, 1)
-    assert ids.tolist() == [[0, 0, 1, 1, 1, 2, 3], [0, 1, 1, 1, 1, 1, 1]]
-    assert restarting_positions(ids).tolist() == [[0, 1, 0, 1, 2, 0, 0], [0, 0, 1, 2, 3, 4, 5]]
-    assert document_mask(ids[:1, :4])[0, 0].tolist() == [
-        [True, False, False, False],
-        [True, True, False, False],
-        [False, False, True, False],
-        [False, False, True, True],
-    ]
-
-
-@pytest.mark.parametrize("shape", SHAPES)
 def test_the_cache_gives_what_the_whole_sequence_gives(shape: str) -> None:
     model = build(shape)
     x = tokens(model)
     whole = model(x)
-    cache = KeyValueCache(model, 2, 40)
+    cache = KeyValueCache(model.config, model.head.weight, 2, 40)
     parts = [model(x[:, a:b], cache=cache) for a, b in ((0, 11), (11, 12), (12, 30), (30, 31), (31, 40))]
     torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=1e-5, atol=1e-5)
 

@@ -39,9 +39,10 @@ def config(shards: Path, output: Path, **changes: Any) -> TrainingConfig:
 
 
 def rows(output: Path) -> list[dict[str, Any]]:
-    """The metrics without the times, which differ between runs."""
+    """The metrics without times and memory, which differ between runs."""
     out = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in row.items() if k not in ("seconds", "tokens_per_s")} for row in out]
+    differing = {"seconds", "tokens_per_s", "parts", "mfu", "memory_bytes"}
+    return [{k: v for k, v in row.items() if k not in differing} for row in out]
 
 
 def weights(output: Path, step: int) -> dict[str, bytes]:
@@ -278,6 +279,34 @@ def test_non_finite_gradients_are_skipped_and_a_run_of_them_ends(shards: Path, t
     by_step = {row["step"]: row for row in rows(tmp_path / "run") if "loss" in row}
     assert by_step[6]["gradient_norm"] is None and by_step[7]["gradient_norm"] is not None
     assert by_step[11]["loss"] < by_step[1]["loss"]
+
+
+def test_every_step_says_where_its_time_went(shards: Path, tmp_path: Path) -> None:
+    changes = {"data.accumulation": 2, "metrics.peak_tflops": 0.5, "data.mask_documents": True}
+    train(config(shards, tmp_path / "run", **changes, steps=12))
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    steps = [row for row in map(json.loads, lines) if "loss" in row]
+    for row in steps:
+        assert set(row["parts"]) == {"data", "forward", "backward", "optimizer", "other"}
+        assert all(seconds >= 0 for seconds in row["parts"].values())
+        assert row["seconds"] == pytest.approx(sum(row["parts"].values()))
+        assert row["tokens_per_s"] == pytest.approx(8 * 32 / row["seconds"])
+        assert row["parts"]["backward"] > row["parts"]["data"]
+        assert row["memory_bytes"] > 1e7
+    flops = 6 * (2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 64) + 64 * 32) + 12 * 2 * 32 * 32  # a token
+    assert steps[-1]["mfu"] == pytest.approx(steps[-1]["tokens_per_s"] * flops / 0.5e12)
+    assert any((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_several_validation_sets_are_told_apart(shards: Path, tmp_path: Path, make_shards: Callable[..., Path]) -> None:
+    other = make_shards(tmp_path / "other", {"train": [], "validation": [[("code", [5, 6, 7, 8] * 50)] * 3]})
+    sets = [{"path": str(shards), "name": "mixed"}, str(other)]
+    train(config(shards, tmp_path / "run", **{"validation.shards": sets}, steps=10))
+    last = rows(tmp_path / "run")[-1]
+    assert set(last["sets"]) == {"mixed", "other"} and set(last["sources"]) == {"web", "books", "code"}
+    assert last["sources"]["code"]["validation_loss"] == last["sets"]["other"]["validation_loss"]
+    with pytest.raises(ConfigError, match=r"validation\.shards: two sets are called a"):
+        config(shards, tmp_path / "run", **{"validation.shards": [{"path": "x", "name": "a"}] * 2})
 
 
 def test_a_mixture_of_folders_trains(shards: Path, tmp_path: Path, make_shards: Callable[..., Path]) -> None:
