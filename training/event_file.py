@@ -22,17 +22,16 @@ _FLUSH_SECONDS = 5.0
 class EventFile:
     """Scalars by tag and step, in a new file of a folder; TensorBoard reads all files of a folder as one run.
 
-    ``first_step`` is the step a resumed run goes on from: what other files of the folder hold from there on is void.
+    ``first`` is the first step that this file holds: what older files of the folder hold from there on is void.
     """
 
-    def __init__(self, folder: Path, first_step: int = 0):
+    def __init__(self, folder: Path, first: int = 0):
         folder.mkdir(parents=True, exist_ok=True)
         name = f"events.out.tfevents.{time.time_ns() // 1_000_000_000:010d}.{socket.gethostname()}.{os.getpid()}"
-        self._file = open(folder / f"{name}.{first_step}", "ab")  # noqa: SIM115
+        self._file = open(folder / f"{name}.{first}", "ab")  # noqa: SIM115
         self._flushed = time.monotonic()
         self._write(_text(3, b"brain.Event:2"))
-        if first_step:
-            self._write(_whole(2, first_step) + _text(7, _whole(1, 1)))  # session_log: START
+        self._write(_whole(2, first) + _text(7, _whole(1, 1)))  # session_log: START
         self._file.flush()
 
     def add(self, step: int, scalars: Mapping[str, float]) -> None:

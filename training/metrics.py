@@ -30,7 +30,7 @@ class MetricsLog:
     def __init__(self, folder: Path, step: int, tensorboard: bool):
         _rewind(folder / FILE_NAME, step)
         self._rows = open(folder / FILE_NAME, "a", buffering=1)  # noqa: SIM115
-        self._board = EventFile(folder / _BOARD, step) if tensorboard else None
+        self._board = EventFile(folder / _BOARD, step + 1 if step else 0) if tensorboard else None
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Adds one row, whole."""
