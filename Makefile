@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := out/demo
+TESTERS ?= 2  # processes that tests run in
 
 .PHONY: demo test check test-fast test-long bench gpu clean
 
@@ -27,7 +28,7 @@ check: $(READY)
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/python -m pytest -m "not long and not gpu"
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile -m "not long and not gpu"
 
 test-long: $(READY)
 	$(BIN)/python -m pytest -m long

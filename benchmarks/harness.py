@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9}
 SNAPSHOTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "dumps"
 
 
@@ -48,6 +49,11 @@ class Watch:
         """A job is done."""
         self.core_seconds[job] += time.process_time()
         self.seconds[job], self.counts[job] = round(seconds, 3), manifest.get("counts", {})
+
+
+def parse_size(text: str) -> int:
+    """Bytes from a number such as 300M."""
+    return int(float(text[:-1]) * _UNITS[text[-1].upper()]) if text[-1].upper() in _UNITS else int(text)
 
 
 def row(system: str, case: str, metric: str, value: float, unit: str) -> dict[str, Any]:

@@ -29,11 +29,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.harness import finish, machine, row
+from benchmarks.harness import finish, machine, parse_size, row
 
 PRESET = "deepseek-llm"
 FORECAST_BYTES = 24e9
-_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9}
 
 
 def main() -> int:
@@ -54,7 +53,7 @@ def main() -> int:
     results, checks, notes, ratios = [], {}, [], {}
     measured: dict[int, dict[str, Any]] = {}
     documents = total = 0
-    for size in map(_size, arguments.bytes):
+    for size in map(parse_size, arguments.bytes):
         with _folder(arguments.folder) as folder:
             text = folder / "text"
             text.mkdir()
@@ -67,7 +66,7 @@ def main() -> int:
                 row("gristmill", f"{case}: {part}", "seconds", ours[part], "s") for part in ("count", "add up", "merge")
             ]
             results.append(row("gristmill", f"{case}: distinct pieces", "pieces", ours["pieces"], "pieces"))
-            if size > _size(arguments.peer_up_to):
+            if size > parse_size(arguments.peer_up_to):
                 continue
             peer = _child("tokenizers", folder, arguments.vocabulary)
             results += _rows(peer["system"], case, total, peer)
@@ -87,10 +86,6 @@ def main() -> int:
         "notes": notes,
     }
     return finish(report, arguments.json)
-
-
-def _size(text: str) -> int:
-    return int(float(text[:-1]) * _UNITS[text[-1].upper()]) if text[-1].upper() in _UNITS else int(text)
 
 
 @contextlib.contextmanager
