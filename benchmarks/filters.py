@@ -22,8 +22,9 @@ import pyarrow as pa
 
 from benchmarks.harness import finish, machine, row
 from benchmarks.signatures import best_of, load_texts
+from filters.decisions import decide
 from filters.language import LanguageIdentifier
-from filters.presets import decide, load_preset
+from filters.presets import load_preset
 from filters.statistics import statistics
 
 PRESETS = ("gopher-repetition", "gopher-quality", "c4-datatrove", "fineweb-code")

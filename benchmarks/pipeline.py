@@ -66,8 +66,10 @@ def main() -> int:
         == sum(counts["ingest"][name] for name in ("documents", "rejects", "skipped")),
         "dedup: kept + removed = documents": counts["cluster"]["kept"] + counts["cluster"]["removed"]
         == counts["cluster"]["documents"],
-        "filter: kept + removed = what dedup kept": counts["select"]["kept"] + counts["select"]["removed"]
+        "filter: kept + removed = what dedup kept": counts["decide"]["kept"] + counts["decide"]["removed"]
         == counts["cluster"]["kept"],
+        "filter: written + left empty = what the rules keep": counts["select"]["kept"] + counts["select"]["removed"]
+        == counts["decide"]["kept"],
         "documents in shards = documents drawn": counts["tokenize"]["documents"] == counts["mix"]["copies"],
     }
     report = {

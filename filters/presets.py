@@ -1,17 +1,14 @@
-"""Presets: published sets of rules as data, and the decision they make about each document."""
+"""Presets: published sets of rules as data, with the user's thresholds. ``filters.decisions`` asks them."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import yaml
 
 from filters.line_rules import LineRules, line_rules
@@ -21,8 +18,6 @@ from filters.statistics import STATISTICS
 Bound = Literal["minimum", "maximum", "above", "below"]
 BOUNDS: tuple[Bound, ...] = ("minimum", "maximum", "above", "below")
 _WORDS = {"minimum": "≥", "maximum": "≤", "above": ">", "below": "<"}
-MOST_RULES = 64  # one bit each
-OTHER_COLUMNS = ("language", "language_score")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,17 +58,6 @@ class Preset:
     languages: tuple[str, ...] | None = None
 
 
-class Decisions(NamedTuple):
-    """``first`` int16 [n]: the first failing rule as an index into ``rules``, -1 if the document stays.
-
-    ``failing`` uint64 [n]: bit r is set if rule r fails. ``rules``: the names, ``preset/rule``, at most 64.
-    """
-
-    first: np.ndarray
-    failing: np.ndarray
-    rules: list[str]
-
-
 def preset_names() -> list[str]:
     """The presets that are shipped, sorted."""
     return sorted(file.name.removesuffix(".yaml") for file in _folder().iterdir() if file.name.endswith(".yaml"))
@@ -81,7 +65,7 @@ def preset_names() -> list[str]:
 
 def load_preset(
     name: str,
-    overrides: Mapping[str, float | None] | None = None,
+    overrides: Mapping[str, bool | int | float | str | None] | None = None,
     languages: Collection[str] | None = None,
     label: str | None = None,
 ) -> Preset:
@@ -169,41 +153,6 @@ def quality_preset(minimum: float, column: str = "quality", name: str = "quality
     return Preset(name, (Rule("score", column, "minimum", minimum, reason=reason),))
 
 
-def decide(annotations: pa.RecordBatch | pa.Table, presets: Sequence[Preset]) -> Decisions:
-    """Asks every rule of every preset about every document.
-
-    Numbers are compared in the type of their column, so a share that equals a threshold of 0.1 meets ``maximum: 0.1``.
-
-    Args:
-        annotations: a column for each rule's statistic; ``language`` too if a preset is limited to languages.
-        presets: in the order in which their rules are asked.
-
-    Raises:
-        ValueError: a column that is missing or has another type, a preset named twice, more than 64 rules.
-    """
-    named = [(preset, rule) for preset in presets for rule in preset.rules]
-    if len(named) > MOST_RULES:
-        raise ValueError(f"{len(named)} rules; at most {MOST_RULES} can be used at once: switch some off")
-    names = [preset.name for preset in presets]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"preset {name!r} is used twice; give one of them a label of its own")
-
-    rows = annotations.num_rows
-    first = np.full(rows, -1, np.int16)
-    failing = np.zeros(rows, np.uint64)
-    for preset in presets:
-        applies = np.ones(rows, bool)
-        if preset.languages is not None:
-            applies = _is_in(_column(annotations, "language", f"preset {preset.name!r}"), preset.languages)
-        for rule in preset.rules:
-            index = named.index((preset, rule))
-            fails = applies & ~_meets(_column(annotations, rule.statistic, f"rule {preset.name}/{rule.name}"), rule)
-            failing[fails] |= np.uint64(1) << np.uint64(index)
-            first[fails & (first < 0)] = index
-    return Decisions(first, failing, [f"{preset.name}/{rule.name}" for preset, rule in named])
-
-
 def _folder() -> Any:
     return resources.files("filters").joinpath("presets")
 
@@ -262,40 +211,3 @@ def _threshold(where: str, rule: Rule, value: Any) -> float:
         range_text = "between 0 and 1" if largest == 1 else "0 or more"
         raise ValueError(f"preset {where!r}, rule {rule.name!r}: {rule.statistic} is {range_text}, not {value!r}")
     return value
-
-
-def _column(annotations: pa.RecordBatch | pa.Table, name: str, where: str) -> pa.Array:
-    if name not in annotations.schema.names:
-        message = unknown("column", name, annotations.schema.names)
-        raise ValueError(f"{where}: {message}; annotate the documents again if it should be there")
-    column = annotations.column(name)
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _is_in(column: pa.Array, values: Sequence[str]) -> np.ndarray:
-    if isinstance(column, pa.ChunkedArray):  # a table without rows has no chunk
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_null(column.type)):
-        raise ValueError(f"a column of languages must hold text, not {column.type}")
-    found = pc.is_in(column.cast(pa.string()), value_set=pa.array(values, pa.string()))
-    return found.to_numpy(zero_copy_only=False)
-
-
-def _meets(column: pa.Array, rule: Rule) -> np.ndarray:
-    """Which rows [n] bool meet a rule."""
-    if rule.bound is None:
-        return _is_in(column, rule.one_of)
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        if pa.types.is_null(column.type):
-            return np.zeros(len(column), bool)
-        raise ValueError(f"rule {rule.name!r} needs numbers in column {rule.statistic!r}, not {column.type}")
-    present = pc.is_valid(column).to_numpy(zero_copy_only=False)
-    values = column.fill_null(0).to_numpy(zero_copy_only=False) if column.null_count else column.to_numpy()
-    assert rule.threshold is not None
-    threshold: Any = rule.threshold
-    if np.issubdtype(values.dtype, np.floating):
-        threshold = values.dtype.type(rule.threshold)
-    compare = {"minimum": np.greater_equal, "maximum": np.less_equal, "above": np.greater, "below": np.less}
-    return compare[rule.bound](values, threshold) & present

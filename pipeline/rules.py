@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from filters import statistics
-from filters.presets import MOST_RULES, Preset, decide, language_preset, load_preset, quality_preset
+from filters.decisions import decide
+from filters.presets import Preset, language_preset, load_preset, quality_preset
 from pipeline.config import Filter, PresetUse, nearest
+from pipeline.config.filter import Threshold
 from pipeline.errors import ConfigError
 
 FINEWEB_LANGUAGE_SCORE = 0.65
@@ -67,12 +69,6 @@ def check(config: Filter) -> None:
                     f"filter.presets[{number}]: rule {preset.name}/{rule.name} asks for `{rule.statistic}`, which is "
                     "not measured; a quality model's score is `quality`, once filter.quality gives a model"
                 )
-    rules, most = sum(len(preset.rules) for preset in presets), MOST_RULES - 1  # one bit is for documents left empty
-    if rules > most:
-        raise ConfigError(
-            f"filter.presets: {rules} rules in all, and at most {most} can be used at once: "
-            "switch some off with null under filter.overrides, or leave a preset out"
-        )
     with _of("filter.presets"):
         decide(measured.empty_table(), presets)
 
@@ -98,7 +94,7 @@ def _labels(uses: list[PresetUse], names: list[str]) -> list[str]:
     return labels
 
 
-def _overrides(config: Filter, use: PresetUse, own_name: str, label: str) -> dict[str, float | None]:
+def _overrides(config: Filter, use: PresetUse, own_name: str, label: str) -> dict[str, Threshold | None]:
     """Thresholds for one use: those of its preset, then those of its label."""
     keys = dict.fromkeys([use.name, own_name, label])
     return {rule: value for key in keys for rule, value in config.overrides.get(key, {}).items()}

@@ -16,6 +16,7 @@ from pipeline.jobs import (
     annotate,
     cluster,
     count,
+    decide,
     drop_paragraphs,
     encode,
     gather,
@@ -32,7 +33,7 @@ from pipeline.jobs import (
 JOBS: dict[str, tuple[Job, ...]] = {
     "ingest": (ingest.JOB,),
     "dedup": (sign.JOB, match.JOB, score.JOB, cluster.JOB, hash_paragraphs.JOB, drop_paragraphs.JOB),
-    "filter": (annotate.JOB, select.JOB),
+    "filter": (annotate.JOB, decide.JOB, select.JOB),
     "mix": (mix.JOB,),
     "tokenizer": (count.JOB, train_tokenizer.JOB),
     "tokenize": (encode.JOB, gather.JOB),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, Tag
 
 from pipeline.config.section import Section, Share
 
@@ -62,15 +62,19 @@ AnyUse = Annotated[
 ]
 
 
+# Text, numbers and switches: line rules have some of each. A whole number stays one.
+Threshold = StrictBool | StrictInt | StrictFloat | StrictStr
+
+
 class Filter(Section):
     """Heuristic rules, language and quality."""
 
     presets: list[AnyUse] = Field(
         default=["gopher-repetition", "gopher-quality", "c4", "fineweb"],
         description="Rule presets in the order in which a removal is put down to them: a name, or "
-        "{name: …, languages: […]} for some languages only. At most 63 rules in all.",
+        "{name: …, languages: […]} for some languages only.",
     )
-    overrides: dict[str, dict[str, float | None]] = Field(
+    overrides: dict[str, dict[str, Threshold | None]] = Field(
         default={},
         description="Thresholds by preset and rule; null switches a rule off. A label stands for one use of a preset, "
         "its name for every use; the label's win.",

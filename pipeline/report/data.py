@@ -77,7 +77,7 @@ def _stage(run: StageRun) -> dict[str, Any]:
     counts, seconds = run.counts, run.manifest.seconds
     text_bytes = counts.get("text_bytes")
     if text_bytes is None and run.kind.stage == "select" and "kept_bytes" in counts:
-        text_bytes = counts["kept_bytes"] + counts.get("removed_bytes", 0)
+        text_bytes = sum(counts.get(name, 0) for name in ("kept_bytes", "edited_bytes", "removed_bytes"))
     if text_bytes is None and run.kind.stage == "encode":
         text_bytes = sum(language.bytes for language in run.details.languages.values())
     documents = counts.get("documents")
@@ -104,8 +104,8 @@ def _stage(run: StageRun) -> dict[str, Any]:
 
 def _steps(runs: dict[str, StageRun]) -> list[dict[str, Any]]:
     """Documents and bytes of text left after each step that has run."""
-    ingest, cluster, select, mix, tokenize = (
-        runs[name].counts for name in ("ingest", "cluster", "select", "mix", "tokenize")
+    ingest, cluster, decide, select, mix, tokenize = (
+        runs[name].counts for name in ("ingest", "cluster", "decide", "select", "mix", "tokenize")
     )
     paragraphs = runs["paragraphs"].counts
     unique, unique_bytes = cluster.get("kept"), None
@@ -114,8 +114,8 @@ def _steps(runs: dict[str, StageRun]) -> list[dict[str, Any]]:
         unique -= paragraphs.get("emptied", 0)
     if "text_bytes" in ingest and removed_bytes is not None:
         unique_bytes = ingest["text_bytes"] - removed_bytes - paragraphs.get("removed_bytes", 0)
-    elif select.get("documents") == unique and "kept_bytes" in select:
-        unique_bytes = select["kept_bytes"] + select.get("removed_bytes", 0)
+    elif decide.get("documents") == unique:
+        unique_bytes = decide.get("text_bytes")
     steps = (
         ("read", "Records read", ingest.get("records"), None),
         ("documents", "Documents", ingest.get("documents"), ingest.get("text_bytes")),
@@ -132,7 +132,9 @@ def _steps(runs: dict[str, StageRun]) -> list[dict[str, Any]]:
 
 
 def _summary(runs: dict[str, StageRun], stages: list[dict[str, Any]]) -> dict[str, Any]:
-    ingest, cluster, select, tokenize = (runs[name].counts for name in ("ingest", "cluster", "select", "tokenize"))
+    ingest, cluster, decide, select, tokenize = (
+        runs[name].counts for name in ("ingest", "cluster", "decide", "select", "tokenize")
+    )
     seconds = {stage["stage"]: stage["seconds"] for stage in stages if stage.get("seconds") is not None}
     run_seconds = sum(seconds.values()) if seconds else None
     corpus_seconds = sum(value for stage, value in seconds.items() if stage not in ("count", "tokenizer"))
@@ -142,11 +144,11 @@ def _summary(runs: dict[str, StageRun], stages: list[dict[str, Any]]) -> dict[st
     return {
         "records": ingest.get("records"),
         "documents": ingest.get("documents"),
-        "kept": select.get("kept", cluster.get("kept")),
+        "kept": select.get("kept", decide.get("kept", cluster.get("kept"))),
         "text_bytes": text_bytes,
         "tokens": tokenize.get("tokens"),
         "removed_by_deduplication": _ratio(cluster.get("removed"), cluster.get("documents")),
-        "removed_by_filters": _ratio(select.get("removed"), select.get("documents")),
+        "removed_by_filters": _ratio(_filtered_away(decide, select), decide.get("documents")),
         "rejects": ingest.get("rejects"),
         "rejected": _ratio(ingest.get("rejects"), ingest.get("records")),
         "bytes_per_token": None,
@@ -155,6 +157,11 @@ def _summary(runs: dict[str, StageRun], stages: list[dict[str, Any]]) -> dict[st
         "bytes_per_second": None if partial else _ratio(text_bytes, corpus_seconds),
         "workers": max((run.manifest.workers or 0 for run in runs.values() if run.manifest), default=0) or None,
     }
+
+
+def _filtered_away(decide: dict[str, int], select: dict[str, int]) -> int | None:
+    """Documents that the rules remove or that line rules leave empty."""
+    return decide["removed"] + select.get("removed", 0) if "removed" in decide else None
 
 
 def _complete(report: dict[str, Any], output: str) -> None:

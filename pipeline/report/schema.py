@@ -235,10 +235,26 @@ class Rule(Part):
     bytes: int | None = None
 
 
-class SelectDetails(Part):
-    """Of stage ``select``. ``languages`` are those of the kept documents."""
+class Decided(Part):
+    """Documents and bytes of a source, and those of them that pass the rules."""
+
+    documents: int = 0
+    kept: int = 0
+    text_bytes: int = 0
+    kept_bytes: int = 0
+
+
+class DecideDetails(Part):
+    """Of stage ``decide``. ``languages`` are those of the documents that pass, before line rules edit them."""
 
     funnel: list[Rule] = Field(default_factory=list)
+    languages: dict[str, Amount] = Field(default_factory=dict)
+    sources: dict[str, Decided] = Field(default_factory=dict)
+
+
+class SelectDetails(Part):
+    """Of stage ``select``. ``languages`` are those of the texts that are written."""
+
     languages: dict[str, Amount] = Field(default_factory=dict)
 
 
@@ -333,6 +349,7 @@ STAGES = (
     StageKind("hash", "paragraph_hashes", Part, optional=True),
     StageKind("paragraphs", "paragraphs", ParagraphDetails, optional=True),
     StageKind("annotate", "annotations", AnnotateDetails),
+    StageKind("decide", "decisions", DecideDetails),
     StageKind("select", "filtered", SelectDetails),
     StageKind("mix", "mixture", MixDetails),
     StageKind("count", "counts", Part, optional=True),

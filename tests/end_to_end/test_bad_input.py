@@ -171,7 +171,7 @@ def test_damaged_files_are_counted_told_and_survived(damaged):
     change(damaged, filter__language={"keep": []})
     back = gristmill("run", damaged)
     assert back.code == 0, back.err
-    assert re.findall(r"^✓ (\w+)", back.err, re.MULTILINE) == ["select", "tokenizer"]
+    assert re.findall(r"^✓ (\w+)", back.err, re.MULTILINE) == ["decide", "tokenizer"]
 
     # The folder belongs to this corpus: another config is refused, and so is a folder with other things in it.
     before = when_written(output)

@@ -55,5 +55,5 @@ def test_it_is_free_when_off_and_leaves_no_trace_when_switched_off_again(crawl, 
 
     write_config(path, config(crawl, output))
     back = gristmill("run", path, "--until", "filter")
-    assert re.findall(r"^✓ (\w+)", back.err, re.M) == ["annotate", "select"]
+    assert re.findall(r"^✓ (\w+)", back.err, re.M) == ["annotate", "decide", "select"]
     assert runs.fingerprint(output) == before

@@ -308,25 +308,37 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         },
     )
     kept_parts = dict(zip(languages, (0.601, 0.352, 0.022, 0.016, 0.009, 0.0)))
-    select = _manifest(
-        "select",
-        0.61,
+    kept_languages = {
+        language: {"documents": int(kept * part), "text_bytes": int(kept_bytes * part)}
+        for language, part in kept_parts.items()
+        if part
+    }
+    removed_bytes = sum(rule["bytes"] for rule in funnel)
+    decide = _manifest(
+        "decide",
+        0.12,
         {
             "documents": unique,
             "kept": kept,
             "removed": filtered,
+            "text_bytes": kept_bytes + removed_bytes,
             "kept_bytes": kept_bytes,
-            "removed_bytes": sum(rule["bytes"] for rule in funnel),
+            "removed_bytes": removed_bytes,
+        },
+        {"funnel": funnel, "languages": kept_languages},
+    )
+    select = _manifest(
+        "select",
+        0.61,
+        {
+            "documents": kept,
+            "kept": kept,
+            "removed": 0,
+            "kept_bytes": kept_bytes - 61_440,
+            "removed_bytes": 0,
             "edited_bytes": 61_440,
         },
-        {
-            "funnel": funnel,
-            "languages": {
-                language: {"documents": int(kept * part), "text_bytes": int(kept_bytes * part)}
-                for language, part in kept_parts.items()
-                if part
-            },
-        },
+        {"languages": kept_languages},
     )
 
     cells, total_after = [], 0
@@ -455,6 +467,7 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         "paragraph_hashes": hashed,
         "paragraphs": paragraphs,
         "annotations": annotate,
+        "decisions": decide,
         "filtered": select,
         "mixture": mix,
         "tokenizer": trained,

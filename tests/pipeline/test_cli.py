@@ -42,7 +42,10 @@ VERBS = [
     *[("quality", verb) for verb in ("train", "evaluate")],
     *[("config", verb) for verb in ("show", "schema")],
 ]
-JOBS = ["ingest", "sign", "match", "cluster", "annotate", "select", "mix", "count", "tokenizer", "encode", "tokenize"]
+JOBS = [
+    *("ingest", "sign", "match", "cluster", "annotate", "decide", "select"),
+    *("mix", "count", "tokenizer", "encode", "tokenize"),
+]
 
 
 @pytest.fixture(scope="module")

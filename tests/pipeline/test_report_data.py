@@ -28,8 +28,8 @@ def change(output: Path, folder: str, **fields: Any) -> None:
 def test_the_summary_is_what_the_manifests_say(tmp_path: Path) -> None:
     report = assemble(str(write_example(tmp_path / "corpus")))
     written = manifests(6, 9_537, False, 0)
-    ingest, cluster, select, shards = (
-        written[name]["counts"] for name in ("documents", "clusters", "filtered", "shards")
+    ingest, cluster, decide, select, shards = (
+        written[name]["counts"] for name in ("documents", "clusters", "decisions", "filtered", "shards")
     )
     summary = report["summary"]
     assert report["name"] == "corpus"
@@ -38,7 +38,7 @@ def test_the_summary_is_what_the_manifests_say(tmp_path: Path) -> None:
     assert summary["kept"] == select["kept"]
     assert summary["tokens"] == shards["tokens"]
     assert summary["removed_by_deduplication"] == cluster["removed"] / 9_537
-    assert summary["removed_by_filters"] == select["removed"] / cluster["kept"]
+    assert summary["removed_by_filters"] == (decide["removed"] + select["removed"]) / cluster["kept"]
     assert summary["seconds"] == pytest.approx(sum(each["seconds"] for each in written.values()))
     without_tokenizer = sum(each["seconds"] for name, each in written.items() if name != "tokenizer")
     assert summary["bytes_per_second"] == pytest.approx(ingest["text_bytes"] / without_tokenizer)
@@ -120,7 +120,13 @@ def test_a_stage_that_has_not_run_is_named_and_stops_nothing(tmp_path: Path, mis
     if optional:
         assert stage not in [row["stage"] for row in report["stages"]]
     else:
-        assert f"The stage {stage} has not run yet" in page or stage in ("match", "cluster", "annotate", "select")
+        assert f"The stage {stage} has not run yet" in page or stage in (
+            "match",
+            "cluster",
+            "annotate",
+            "decide",
+            "select",
+        )
         assert f"Not in this report: {stage}." in page
 
 

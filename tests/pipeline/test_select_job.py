@@ -1,4 +1,4 @@
-"""annotate → select on documents whose fate is known: which rule takes them, which lines go, and how many bytes."""
+"""annotate → decide → select on documents whose fate is known: which rule takes them, which lines go, which bytes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from planted import Part
 
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
-from pipeline.jobs import annotate, cluster, match, select, sign
+from pipeline.jobs import annotate, cluster, decide, match, select, sign
 
-JOBS = (sign.JOB, match.JOB, cluster.JOB, annotate.JOB, select.JOB)
-NOTHING_LEFT = "lines/nothing-left"
+JOBS = (sign.JOB, match.JOB, cluster.JOB, annotate.JOB, decide.JOB, select.JOB)
 OWN = """\
 name: own
 lines: {min_words: 3, drop_javascript: true}
@@ -42,15 +41,19 @@ def prose(seed: int, lines: int = 3) -> str:
 
 
 class Planted(NamedTuple):
-    """A document with every rule that it fails, and the text it is left with where it stays."""
+    """A document with every rule that it fails, and the text it is left with where it stays, which may be none."""
 
     text: str
     fails: set[str]
     left: str | None = None
 
     @property
-    def kept(self) -> bool:
+    def passes(self) -> bool:
         return not self.fails
+
+    @property
+    def kept(self) -> bool:
+        return self.passes and bool(self.left)
 
 
 def clean(seed: int) -> Planted:
@@ -74,8 +77,8 @@ DOCUMENTS = {
     }),
     "a menu": Planted(f"Home\n\nAbout us\n{prose(4)}\nPlease enable JavaScript to go on\nTop", set(), prose(4)),
     "wide margins": Planted("\n   ".join(["", *prose(5).split("\n"), "", ""]), set(), prose(5)),
-    "every line": Planted("\n".join(f"{line} JavaScript" for line in prose(6).split("\n")), {NOTHING_LEFT}),
-    "every line, 漢字": Planted("\n".join(f"{line} javascript: 漢字" for line in prose(7).split("\n")), {NOTHING_LEFT}),
+    "every line": Planted("\n".join(f"{line} JavaScript" for line in prose(6).split("\n")), set(), ""),
+    "every line, 漢字": Planted("\n".join(f"{line} javascript: 漢字" for line in prose(7).split("\n")), set(), ""),
     "every line, and a brace": Planted(
         "\n".join(f"{line} {{ javascript" for line in prose(8).split("\n")), {"own/braces"}
     ),
@@ -96,7 +99,6 @@ RULES = [
         "min-words", "max-words", "min-mean-word-length", "hashes", "ellipses", "bullet-lines", "ellipsis-lines",
         "alphabetic-words", "stop-words",
     )),
-    NOTHING_LEFT,
 ]  # fmt: skip
 
 
@@ -141,10 +143,13 @@ def documents_by_key() -> dict[int, Planted]:
 
 
 def failing(corpus: Corpus, row: dict[str, Any]) -> set[str]:
-    """The rules whose bits are set."""
-    names = [rule["rule"] for rule in corpus.manifest("filtered")["details"]["funnel"]]
-    assert row["failing"] < 1 << len(names)
-    return {name for bit, name in enumerate(names) if row["failing"] >> bit & 1}
+    """The rules that it failed, by name."""
+    assert row["failing"] == sorted(set(row["failing"]))
+    return {funnel(corpus)[number]["rule"] for number in row["failing"]}
+
+
+def funnel(corpus: Corpus) -> list[dict[str, Any]]:
+    return corpus.manifest("decisions")["details"]["funnel"]
 
 
 # ----------------------------------------------------------------------------------------------------------- decisions
@@ -152,13 +157,13 @@ def failing(corpus: Corpus, row: dict[str, Any]) -> set[str]:
 
 def test_every_document_fails_the_rules_it_was_written_to_fail(selected):
     corpus, output = selected
-    assert [row["rule"] for row in corpus.manifest("filtered")["details"]["funnel"]] == RULES
+    assert [row["rule"] for row in funnel(corpus)] == RULES
     wanted = documents_by_key()
     decisions = by_key(output, "decisions")
     assert decisions.keys() == wanted.keys() == by_key(output, "annotations").keys()
     for key, document in wanted.items():
         assert failing(corpus, decisions[key]) == document.fails, document
-        assert decisions[key]["kept"] == document.kept
+        assert decisions[key]["kept"] == document.passes
         assert decisions[key]["rule"] == min(document.fails, key=RULES.index, default=None)
 
 
@@ -192,20 +197,34 @@ def test_documents_and_bytes_add_up(selected):
     wanted = documents_by_key()
     size = {key: len(document.text.encode()) for key, document in wanted.items()}
     left = {key: len((document.left or "").encode()) for key, document in wanted.items()}
-    counts = corpus.manifest("filtered")["counts"]
     kept = [key for key, document in wanted.items() if document.kept]
-    removed = [key for key, document in wanted.items() if not document.kept]
-    assert counts == {
+    emptied = [key for key, document in wanted.items() if document.passes and not document.kept]
+    removed = [key for key, document in wanted.items() if not document.passes]
+    decided = corpus.manifest("decisions")["counts"]
+    assert decided == {
         "documents": len(wanted),
-        "kept": len(kept),
+        "kept": len(kept) + len(emptied),
         "removed": len(removed),
-        "kept_bytes": sum(left[key] for key in kept),
-        "edited_bytes": sum(size[key] - left[key] for key in kept),
+        "text_bytes": sum(size.values()),
+        "kept_bytes": sum(size[key] for key in [*kept, *emptied]),
         "removed_bytes": sum(size[key] for key in removed),
     }
-    assert counts["edited_bytes"] > 0
-    annotated = corpus.manifest("annotations")["counts"]["text_bytes"]
-    assert counts["kept_bytes"] + counts["edited_bytes"] + counts["removed_bytes"] == annotated
+    assert decided["text_bytes"] == corpus.manifest("annotations")["counts"]["text_bytes"]
+    counts = corpus.manifest("filtered")["counts"]
+    assert counts == {
+        "documents": decided["kept"],
+        "kept": len(kept),
+        "removed": len(emptied),
+        "kept_bytes": sum(left[key] for key in kept),
+        "edited_bytes": sum(size[key] - left[key] for key in kept),
+        "removed_bytes": sum(size[key] for key in emptied),
+    }
+    assert counts["edited_bytes"] > 0 and counts["removed"] == 2
+    details = corpus.manifest("decisions")["details"]
+    for name in ("documents", "text_bytes"):
+        amount = decided["kept" if name == "documents" else "kept_bytes"]
+        assert sum(row[name] for row in details["languages"].values()) == amount
+    assert details["sources"] == {"web": decided}
     languages = corpus.manifest("filtered")["details"]["languages"]
     assert sum(row["documents"] for row in languages.values()) == counts["kept"]
     assert sum(row["text_bytes"] for row in languages.values()) == counts["kept_bytes"]
@@ -213,7 +232,7 @@ def test_documents_and_bytes_add_up(selected):
 
 def test_the_funnel_counts_who_goes_first_and_who_would_have_gone(selected):
     wanted = documents_by_key().values()
-    for row in selected[0].manifest("filtered")["details"]["funnel"]:
+    for row in funnel(selected[0]):
         rule = row["rule"]
         first = [document for document in wanted if document.fails and min(document.fails, key=RULES.index) == rule]
         assert row["documents"] == len(first)
@@ -223,8 +242,8 @@ def test_the_funnel_counts_who_goes_first_and_who_would_have_gone(selected):
 
 def test_another_order_of_presets_blames_others_for_the_same(selected, own, tmp_path):
     corpus = done(tmp_path, own, presets=["gopher-quality", own])
-    order = [*RULES[2:-1], *RULES[:2], NOTHING_LEFT]
-    assert [row["rule"] for row in corpus.manifest("filtered")["details"]["funnel"]] == order
+    order = [*RULES[2:], *RULES[:2]]
+    assert [row["rule"] for row in funnel(corpus)] == order
     decisions = by_key(tmp_path, "decisions")
     for key, document in documents_by_key().items():
         assert failing(corpus, decisions[key]) == document.fails
@@ -238,17 +257,43 @@ def test_another_threshold_reads_no_text_again_for_its_statistics(own, tmp_path)
     corpus = corpus_of(
         tmp_path, own, overrides={"gopher-quality": QUALITY | {"min-words": 8.0}, "own": {"braces": None}}
     )
-    assert planted.run(corpus, *JOBS) == ["select"]
+    assert planted.run(corpus, *JOBS) == ["decide", "select"]
     assert planted.digests(tmp_path, "annotations") == annotations
-    assert "own/braces" not in [row["rule"] for row in corpus.manifest("filtered")["details"]["funnel"]]
+    assert "own/braces" not in [row["rule"] for row in funnel(corpus)]
     decisions = by_key(tmp_path, "decisions")
     for key, document in documents_by_key().items():
-        fails = document.fails - {"own/braces"}
-        if document is DOCUMENTS["eight words"]:
-            fails = set()
-        if document is DOCUMENTS["every line, and a brace"]:
-            fails = {NOTHING_LEFT}
-        assert failing(corpus, decisions[key]) == fails
+        eight = document is DOCUMENTS["eight words"]
+        assert failing(corpus, decisions[key]) == (set() if eight else document.fails - {"own/braces"})
+
+
+def test_texts_are_written_again_only_where_other_documents_stay_or_lines_go(own, tmp_path):
+    done(tmp_path, own)
+    filtered = planted.digests(tmp_path, "filtered")
+    # A looser rule that the same documents fail for another reason: the same texts.
+    corpus = corpus_of(tmp_path, own, overrides={"gopher-quality": QUALITY | {"min-words": 11.0}})
+    assert planted.run(corpus, *JOBS) == ["decide"]
+    assert planted.digests(tmp_path, "filtered") == filtered
+    # One document more, in one part.
+    corpus = corpus_of(tmp_path, own, overrides={"gopher-quality": QUALITY | {"min-words": 8.0}})
+    assert planted.run(corpus, *JOBS) == ["decide", "select"]
+    assert corpus.manifest("filtered")["tasks_run"] == 1
+    # Another line rule: the same decisions.
+    decisions = planted.digests(tmp_path, "decisions")
+    edits = {"gopher-quality": QUALITY | {"min-words": 8.0}, "own": {"lines.min_words": 1}}
+    corpus = corpus_of(tmp_path, own, overrides=edits)
+    assert planted.run(corpus, *JOBS) == ["select"]
+    assert planted.digests(tmp_path, "decisions") == decisions
+    assert "About us" in "".join(row["text"] for row in by_key(tmp_path, "filtered").values())
+
+
+def test_decisions_read_annotations_alone(own, tmp_path):
+    done(tmp_path, own)
+    before = planted.digests(tmp_path, "decisions")
+    for path in [*(tmp_path / "documents").rglob("*.parquet"), *(tmp_path / "decisions").rglob("*")]:
+        if path.is_file():
+            path.unlink()
+    assert planted.run(corpus_of(tmp_path, own), decide.JOB) == ["decide"]
+    assert planted.digests(tmp_path, "decisions") == before
 
 
 @pytest.mark.parametrize("workers", [2, 3])
@@ -256,8 +301,9 @@ def test_workers_change_no_byte(selected, own, tmp_path, workers):
     corpus = done(tmp_path, own, workers)
     folders = ("annotations", "decisions", "filtered")
     assert planted.digests(tmp_path, *folders) == planted.digests(selected[1], *folders)
-    for name in ("counts", "details"):
-        assert corpus.manifest("filtered")[name] == selected[0].manifest("filtered")[name]
+    for folder in ("decisions", "filtered"):
+        for name in ("counts", "details"):
+            assert corpus.manifest(folder)[name] == selected[0].manifest(folder)[name]
 
 
 def test_row_groups_of_a_few_documents_change_nothing_but_where_they_end(selected, own, tmp_path, monkeypatch):
@@ -266,6 +312,11 @@ def test_row_groups_of_a_few_documents_change_nothing_but_where_they_end(selecte
     for folder in ("annotations", "decisions", "filtered"):
         assert planted.table(tmp_path, folder).equals(planted.table(selected[1], folder))
     assert corpus.manifest("filtered")["counts"] == selected[0].manifest("filtered")["counts"]
+
+
+def test_line_rules_that_leave_nothing_at_all_are_named(own, tmp_path):
+    with pytest.raises(GristmillError, match=r"line rules leave nothing of the \d+ documents that pass"):
+        done(tmp_path, own, overrides={"gopher-quality": QUALITY, "own": {"lines.min_words": 1000}})
 
 
 def test_nothing_left_at_all_names_the_rule_that_takes_the_most(own, tmp_path):
@@ -314,8 +365,8 @@ def test_a_preset_judges_and_edits_its_languages_only(own, tmp_path):
 def test_a_preset_has_thresholds_of_its_own_for_a_language(own, tmp_path):
     uses = [{"name": own, "languages": ["en"]}, {"name": own, "languages": ["ru"]}]
     corpus, decisions, texts = judged(tmp_path, presets=uses, overrides={"own-ru": {"words": 21, "braces": None}})
-    rules = [row["rule"] for row in corpus.manifest("filtered")["details"]["funnel"]]
-    assert rules == ["own-en/words", "own-en/braces", "own-ru/words", NOTHING_LEFT]
+    rules = [row["rule"] for row in funnel(corpus)]
+    assert rules == ["own-en/words", "own-en/braces", "own-ru/words"]
     words = [len(text.split()) for text in in_three_languages()]
     assert words[3] < 21 <= words[4]
     assert [row["rule"] for row in decisions] == [

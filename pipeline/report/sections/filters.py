@@ -14,14 +14,14 @@ from pipeline.report.sections.shared import Report, absent, partial, with_conten
 
 def section(report: Report) -> Section:
     """The funnel by rule, and languages before and after."""
-    annotate, select = report["annotate"], report["select"]
-    if not select and not annotate:
-        return absent(report, "filters", "Filters", "select")
+    annotate, decide, select = report["annotate"], report["decide"], report["select"]
+    if not decide and not select and not annotate:
+        return absent(report, "filters", "Filters", "decide")
     tiles, cards = [], []
-    if select:
-        counts = select["counts"]
+    if decide:
+        counts = decide["counts"]
         left, rows = counts.get("documents", 0), []
-        for rule in select["funnel"]:
+        for rule in decide["funnel"]:
             left -= rule["documents"]
             rows.append({**rule, "left": left})
         tiles += [
@@ -32,14 +32,15 @@ def section(report: Report) -> Section:
                 f"{formats.size(counts.get('removed_bytes'))} of text",
             ),
         ]
-        if counts.get("edited_bytes"):
-            tiles.append(Tile("Cut from kept text", formats.size(counts["edited_bytes"]), "by rules that edit lines"))
+        edited = select["counts"].get("edited_bytes") if select else None
+        if edited:
+            tiles.append(Tile("Cut from kept text", formats.size(edited), "by rules that edit lines"))
         cards.append(
             Card(
                 "Funnel by rule",
                 "Rules stand in the order in which they are applied; the strong bar is what a rule was first to "
                 "remove, the pale one all that fail it, so a pale bar alone is a rule that others make unnecessary.",
-                charts.filter_funnel(select["funnel"]),
+                charts.filter_funnel(decide["funnel"]),
                 [
                     Column("rule", "rule"),
                     Column("documents", "removed first", "count"),
@@ -71,7 +72,9 @@ def section(report: Report) -> Section:
             beside=True,
         )
     )
-    return Section("filters", "Filters", "", tiles, with_content(cards), partial(report, "annotate", "select"))
+    return Section(
+        "filters", "Filters", "", tiles, with_content(cards), partial(report, "annotate", "decide", "select")
+    )
 
 
 def _languages(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:

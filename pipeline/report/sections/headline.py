@@ -26,8 +26,9 @@ def headline(report: Report) -> list[Tile]:
         note = f"{formats.count(counts['removed'])} of {formats.count(counts['documents'])} documents"
         tiles.append(Tile("Removed by deduplication", formats.share(summary["removed_by_deduplication"]), note))
     if summary["removed_by_filters"] is not None:
-        counts = report["select"]["counts"]
-        note = f"{formats.count(counts['removed'])} of {formats.count(counts['documents'])} documents"
+        documents = report["decide"]["counts"]["documents"]
+        removed = round(summary["removed_by_filters"] * documents)
+        note = f"{formats.count(removed)} of {formats.count(documents)} documents"
         tiles.append(Tile("Removed by filters", formats.share(summary["removed_by_filters"]), note))
     if summary["seconds"] is not None:
         workers = summary["workers"]
