@@ -1,9 +1,9 @@
 """Text of evaluation sets in documents: found by runs of words, whatever case, punctuation and line breaks do.
 
-A text of a set stands in a document where they share a run of n consecutive words (``text.words``); n is 13, after GPT-3
-(arXiv 2005.14165, appendix C). Of a text of fewer than n words the whole is looked for, as long as it has a stated least
-number of words: GPT-3 took n down to 8 for sets of short texts, and NeMo Curator looks for whole texts of 8 to 12 words.
-What is shorter still is said everywhere and is not looked for.
+A text of a set stands in a document where they share a run of n consecutive words (``text.words``); n is 13, after
+GPT-3 (arXiv 2005.14165, appendix C). Of a text of fewer than n words the whole is looked for, as long as it has a
+stated least number of words: GPT-3 took n down to 8 for sets of short texts, and NeMo Curator looks for whole texts of
+8 to 12 words. What is shorter still is said everywhere and is not looked for.
 
 A run is found by a 64-bit hash and then compared by the 64-bit hashes of its words, one by one: a false hit takes two
 different words of equal hash at the same place of two runs that are otherwise equal, which no corpus will show (among
@@ -111,9 +111,8 @@ def build_index(sets: Sequence[EvaluationSet]) -> Index:
     words, word_offsets = kernels.words_of(data, offsets, word_table())
     sizes = np.array([len(each.texts) for each in sets], np.int64)
     text_sets = np.repeat(np.arange(len(sets)), sizes)
-    ngrams, least = (
-        np.repeat(np.array([getattr(each, name) for each in sets], np.int64), sizes) for name in ("ngram", "shortest")
-    )
+    ngrams = np.repeat(np.array([each.ngram for each in sets], np.int64), sizes)
+    least = np.repeat(np.array([each.shortest for each in sets], np.int64), sizes)
     text_words = np.diff(word_offsets)
     long_enough = text_words >= np.minimum(least, ngrams)
     lengths = np.minimum(text_words, ngrams)
@@ -181,11 +180,12 @@ def overlapping_spans(texts: pa.Array | pa.ChunkedArray, index: Index, wanted: n
     Returns:
         Spans of kind 0.
     """
-    hits = _hits(texts, index, wanted.any(axis=1))
+    hits = _hits(texts, index, np.any(wanted, axis=1, keepdims=True)[:, 0])
     hits = hits[np.lexsort((hits[:, 2], hits[:, 1], hits[:, 0]))]
     spans = kernels.merged_spans(hits, wanted, index.run_sets, index.run_sets_offsets)
     kinds = np.zeros(len(spans), np.int64)
-    return Spans(*(np.ascontiguousarray(column) for column in spans.T), kinds, kinds.astype(np.uint64))
+    documents, starts, ends = np.ascontiguousarray(spans.T)
+    return Spans(documents, starts, ends, kinds, kinds.astype(np.uint64))
 
 
 def _hits(texts: pa.Array | pa.ChunkedArray, index: Index, looked_at: np.ndarray) -> np.ndarray:

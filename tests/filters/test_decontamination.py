@@ -75,7 +75,7 @@ def test_spans_are_the_shared_words(documents, texts, ngram):
         column, build_index([evaluation_set(texts, ngram, 2)]), np.ones((len(documents), 1), bool)
     )
     for row, document in enumerate(documents):
-        words = [word for word in re.finditer(r"[a-zA-Zé]|12|漢", document)]
+        words = list(re.finditer(r"[a-zA-Zé]|12|漢", document))
         inside = set()
         for length in {len(run) for run in every}:
             for i in range(len(words) - length + 1):
@@ -134,7 +134,7 @@ def test_sets_have_lengths_of_their_own_and_only_the_wanted_are_masked():
 
 
 def test_one_other_word_ends_a_run():
-    question = "if a train leaves the station at noon and travels sixty miles every hour".split()  # 14 words
+    question = [f"word{i}" for i in range(14)]
     index = build_index([evaluation_set([" ".join(question)])])
     changed = [" ".join([*question[:i], "other", *question[i + 1 :]]) for i in range(len(question))]
     assert overlap(pa.array(changed), index).runs[:, 0].tolist() == [1, *[0] * 12, 1]
@@ -150,17 +150,26 @@ def test_without_sets_texts_or_documents():
 
 
 QUESTIONS = [
-    "Marisol bakes 14 loaves of rye bread every morning and sells each of them for 6 dollars. How many dollars does she earn in a week of five working days?",
-    "Which of the following best explains why the leaves of a cactus have evolved into narrow spines rather than broad blades?",
-    "A lighthouse keeper climbs 212 steps to the lamp room, rests for ten minutes, and descends twice as fast. What is his average speed?",
-    "Write a function that returns the second smallest distinct element of a list of integers, or None if there is no such element.",
-    "In the passage, the author implies that the merchants of Veldhaven distrusted paper money chiefly because of what event?",
-    "The patient presents with sudden loss of vision in the left eye and a cherry red spot on the macula. What is the most likely diagnosis?",
-    "Determine all pairs of positive integers m and n such that m squared minus four n and n squared minus four m are perfect squares.",
+    "Marisol bakes 14 loaves of rye bread every morning and sells each of them for 6 dollars. How many "
+    "dollars does she earn in a week of five working days?",
+    "Which of the following best explains why the leaves of a cactus have evolved into narrow spines "
+    "rather than broad blades?",
+    "A lighthouse keeper climbs 212 steps to the lamp room, rests for ten minutes, and descends twice as "
+    "fast. What is his average speed?",
+    "Write a function that returns the second smallest distinct element of a list of integers, or None "
+    "if there is no such element.",
+    "In the passage, the author implies that the merchants of Veldhaven distrusted paper money chiefly "
+    "because of what event?",
+    "The patient presents with sudden loss of vision in the left eye and a cherry red spot on the "
+    "macula. What is the most likely diagnosis?",
+    "Determine all pairs of positive integers m and n such that m squared minus four n and n squared "
+    "minus four m are perfect squares.",
     "小明家到学校的距离是一千二百米，他每分钟走六十米，请问他走到学校一共需要多少分钟？",
-    "Under the statute described above, may the tenant withhold rent if the landlord fails to repair the heating within fourteen days?",
-    "Das Orchester probt jeden Dienstag drei Stunden lang; wie viele Stunden hat es nach neun Wochen ohne Pause insgesamt geprobt?",
-]  # fmt: skip
+    "Under the statute described above, may the tenant withhold rent if the landlord fails to repair the "
+    "heating within fourteen days?",
+    "Das Orchester probt jeden Dienstag drei Stunden lang; wie viele Stunden hat es nach neun Wochen "
+    "ohne Pause insgesamt geprobt?",
+]
 
 
 def disguised(question: str, number: int) -> str:
