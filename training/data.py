@@ -92,7 +92,10 @@ class Loader:
 
     def documents(self, cursor: int, count: int) -> np.ndarray:
         """The document of each input of ``batch(cursor, count)``: int32 [count, context], from 0 in each row."""
-        return np.stack([split.documents(start, start + self.context) for split, start in self._places(cursor, count)])
+        out = np.zeros((count, self.context), np.int32)
+        for row, (split, start) in zip(out, self._places(cursor, count)):
+            split.mark_documents(start, row)
+        return out.cumsum(1, dtype=np.int32, out=out)
 
     def _places(self, cursor: int, count: int) -> Iterator[tuple[Split, int]]:
         chosen, samples, _ = self.locate(np.arange(cursor, cursor + count, dtype=np.int64))

@@ -65,12 +65,16 @@ class Split:
 
     def documents(self, start: int, stop: int) -> np.ndarray:
         """Numbers the documents of ``[start, stop)`` from 0: int32 [stop - start], one number a token."""
-        begins = np.zeros(stop - start, np.int32)
-        for place, _, bounds, first, last in self._parts(start, stop):
-            inside = bounds[bounds.searchsorted(first, "left") : bounds.searchsorted(last, "left")]
-            begins[inside - first + place] = 1  # a document of no tokens begins where the next one does
-        begins[0] = 0
-        return begins.cumsum(dtype=np.int32)
+        marks = np.zeros(stop - start, np.int32)
+        self.mark_documents(start, marks)
+        return marks.cumsum(dtype=np.int32)
+
+    def mark_documents(self, start: int, out: np.ndarray) -> None:
+        """Sets to 1 each place of ``out``, which begins at ``start``, where a document begins; but the first place."""
+        for place, _, bounds, first, last in self._parts(start, start + len(out)):
+            inside = bounds[bounds.searchsorted(first) : bounds.searchsorted(last)]
+            out[inside + (place - first)] = 1  # a document of no tokens begins where the next one does
+        out[0] = 0
 
     def sources(self, start: int, stop: int, names: list[str]) -> np.ndarray:
         """The source of each token of ``[start, stop)`` as int32 indices into ``names``, which grows as needed."""
