@@ -31,4 +31,4 @@ def test_the_peer_of_the_step_learns_the_same(tmp_path: Path, masked: bool) -> N
     torch.set_num_threads(1)
     rows, peer = measure(Case("tiny", "2m", 700, 2, 300, masked), tmp_path, 4, 1)
     assert [r["loss"] for r in rows] == pytest.approx(peer.losses, rel=1e-5)
-    assert rows[-1]["loss"] < rows[0]["loss"] and len(peer.seconds) == 4
+    assert len({r["loss"] for r in rows}) == len(peer.seconds) == 4
