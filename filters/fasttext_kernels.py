@@ -148,7 +148,7 @@ def _output(hidden, shape, output, left, right, node_scores, out):
             dot += hidden[k] * output[label, k]
         node_scores[label] = dot
         largest = max(largest, node_scores[label])
-    if loss == 4:
+    if loss == 2 or loss == 4:  # each label by itself: their sum need not be 1
         for label in range(labels):
             out[label] = 1.0 / (1.0 + np.exp(-node_scores[label]))
         return

@@ -24,9 +24,15 @@ from filters.fasttext_kernels import build_word_table, predict_rows
 T = TypeVar("T")
 MAGIC = 793712314
 VERSIONS = (11, 12)
-HIERARCHICAL_SOFTMAX, SOFTMAX, ONE_VERSUS_ALL = 1, 3, 4
+HIERARCHICAL_SOFTMAX, NEGATIVE_SAMPLING, SOFTMAX, ONE_VERSUS_ALL = 1, 2, 3, 4
 SUPERVISED = 3
+_MOST_BUCKETS, _MOST_WORD_NGRAMS = 1 << 28, 255  # more than anyone trains with: a damaged file
+_LOSSES = (HIERARCHICAL_SOFTMAX, NEGATIVE_SAMPLING, SOFTMAX, ONE_VERSUS_ALL)
 END_OF_LINE = b"</s>"
+
+
+class ModelError(ValueError):
+    """What is wrong with a model's file, in one line that names it."""
 
 
 class Tables(NamedTuple):
@@ -76,7 +82,7 @@ def load(path: str | Path) -> FastTextModel:
     """Reads a supervised fastText model.
 
     Raises:
-        ValueError: the file does not exist, is no fastText model, is cut short or is no classifier; says which.
+        ModelError: the file does not exist, is no fastText model, is cut short or is no classifier; says which.
     """
     return _read(path, _parse)
 
@@ -88,21 +94,23 @@ def labels(path: str | Path) -> list[str]:
 
 def _read(path: str | Path, parse: Callable[[str, int, mmap.mmap], T]) -> T:
     if not Path(path).is_file():
-        raise ValueError(f"fastText model {str(path)!r}: no such file")
+        raise ModelError(f"fastText model {str(path)!r}: no such file")
     with open(path, "rb") as file:
         header = file.read(8)
         if len(header) < 8 or struct.unpack("<i", header[:4])[0] != MAGIC:
-            raise ValueError(
+            raise ModelError(
                 f"{str(path)!r} is not a fastText model (its first bytes are {header[:4]!r}); give a .bin or .ftz file"
             )
         version = struct.unpack("<i", header[4:])[0]
         if version not in VERSIONS:
-            raise ValueError(f"fastText model {str(path)!r} has version {version}; versions 11 and 12 can be read")
+            raise ModelError(f"fastText model {str(path)!r} has version {version}; versions 11 and 12 can be read")
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     try:
         return parse(str(path), version, content)
-    except (struct.error, IndexError, OverflowError) as error:
-        raise ValueError(f"fastText model {str(path)!r} is cut short or damaged ({error}); copy it again") from error
+    except ModelError:
+        raise
+    except (struct.error, IndexError, ValueError, OverflowError, MemoryError) as error:
+        raise ModelError(f"fastText model {str(path)!r} is cut short or damaged ({error}); copy it again") from error
 
 
 class _Reader:
@@ -154,13 +162,17 @@ def _beginning(path: str, version: int, reader: _Reader) -> _Beginning:
     dim, _, _, _, _, word_ngrams, loss, kind, bucket, minn, maxn, _ = reader.values("12i")
     reader.values("d")
     if kind != SUPERVISED:
-        raise ValueError(f"fastText model {path!r} holds word vectors, no classifier; train it with supervised labels")
-    if loss not in (HIERARCHICAL_SOFTMAX, SOFTMAX, ONE_VERSUS_ALL):
-        raise ValueError(f"fastText model {path!r} was trained with negative sampling, which gives no probabilities")
+        raise ModelError(f"fastText model {path!r} holds word vectors, no classifier; train it with supervised labels")
+    if loss not in _LOSSES:
+        raise IndexError(f"there is no loss {loss}")
     if version == 11:
         maxn = 0
-    size, words, _ = reader.values("3i")
+    size, words, known_labels = reader.values("3i")
     _, pruned = reader.values("2q")
+    if not 0 <= words < size == words + known_labels:
+        raise IndexError(f"{words} words and {known_labels} labels do not make {size} entries")
+    if not (0 <= bucket <= _MOST_BUCKETS and word_ngrams <= _MOST_WORD_NGRAMS and dim > 0):
+        raise IndexError(f"dimension {dim}, {bucket} buckets and runs of {word_ngrams} words cannot be")
     entries, counts = [], []
     for _ in range(size):
         entries.append(reader.string())
@@ -181,6 +193,8 @@ def _parse(path: str, version: int, content: mmap.mmap) -> FastTextModel:
     ngram_rows = np.empty(0, np.int32)
     if pruned >= 0:
         pairs = reader.array(np.int32, 2 * pruned).reshape(-1, 2)
+        if pruned and not (pairs.min() >= 0 and pairs[:, 0].max() < bucket):
+            raise IndexError("n-grams lie outside their buckets")
         ngram_rows = np.full(max(bucket, 1), -1, np.int32)
         ngram_rows[pairs[:, 0]] = pairs[:, 1] + words
 
@@ -199,8 +213,17 @@ def _parse(path: str, version: int, content: mmap.mmap) -> FastTextModel:
     slots = build_word_table(entry_bytes, entry_offsets)
     end_of_line = entries.index(END_OF_LINE) if END_OF_LINE in entries[:words] else -1
     shape = np.array([dim, minn, maxn, bucket, word_ngrams, words, loss, end_of_line], np.int64)
-    if rows.shape[1] != dim or output.shape[1] != dim or len(output) < len(labels) - (loss == HIERARCHICAL_SOFTMAX):
-        raise IndexError(f"matrices of {rows.shape} and {output.shape} do not fit dimension {dim}")
+    least_rows = int(ngram_rows.max()) + 1 if pruned >= 0 else words + bucket
+    least_output = len(labels) - (loss == HIERARCHICAL_SOFTMAX)
+    if (
+        rows.shape[1] != dim
+        or output.shape[1] != dim
+        or len(rows) < max(words, least_rows)
+        or len(output) < least_output
+    ):
+        raise IndexError(f"matrices of {rows.shape} and {output.shape} do not fit {words} words of dimension {dim}")
+    if not np.isfinite(output).all():
+        raise IndexError("its weights are no numbers, so its training failed")
     return FastTextModel(
         path, labels, Tables(shape, slots, entry_bytes, entry_offsets, ngram_rows, rows, output, left, right)
     )

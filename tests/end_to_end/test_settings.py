@@ -10,7 +10,7 @@ import pytest
 import runs
 from tokenizers import Tokenizer
 
-from filters.quality import train
+from filters.quality_training import Settings, train
 from pipeline import config_file, stages
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
@@ -121,7 +121,8 @@ def test_an_existing_tokenizer_is_taken(corpus_of, tmp_path):
 
 def test_a_quality_model_of_the_users_own(corpus_of, pages, tmp_path):
     english, chinese = pages
-    train(pa.array(english[:40]), pa.array(chinese[:40]), tmp_path / "quality.bin")
+    classes = {"positive": pa.array(english[:40]), "negative": pa.array(chinese[:40])}
+    train(classes, tmp_path / "quality.bin", Settings(held_out=0))
     corpus, output = corpus_of(filter={"presets": [], "quality": {"model": str(tmp_path / "quality.bin")}})
     run(corpus, "filter")
     removed = runs.table(output, "decisions").filter(pc.invert(runs.table(output, "decisions")["kept"]))

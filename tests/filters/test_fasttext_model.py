@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters import fasttext_model, quality
+from filters import fasttext_model, quality_training
 from filters.language import UNKNOWN, LanguageIdentifier, default_model
-from filters.quality import QualityModel, train
+from filters.quality import QualityModel, check_label
 from filters.samples import line_samples
 
 fasttext_pybind = pytest.importorskip("fasttext_pybind")
@@ -77,7 +77,7 @@ import json, sys
 import fasttext_pybind
 settings = json.load(sys.stdin)
 arguments = fasttext_pybind.args()
-arguments.model = fasttext_pybind.model_name.supervised
+arguments.model = getattr(fasttext_pybind.model_name, settings.pop("model"))
 arguments.loss = getattr(fasttext_pybind.loss_name, settings.pop("loss"))
 for name, value in settings.items():
     setattr(arguments, name, value)
@@ -87,22 +87,22 @@ model.saveModel(sys.argv[1])
 """
 
 
-def write_model(path, **settings):
-    """Trains with fastText in a process of its own, for the reason that ``filters.quality`` gives."""
+LABELLED = [(label, text) for label, texts in (("positive", GOOD), ("negative", BAD)) for text in texts]
+
+
+def write_model(path, labelled=LABELLED, **settings):
+    """Trains with fastText in a process of its own, for the reason that ``filters.quality_training`` gives."""
     training = path.with_suffix(".txt")
-    training.write_text(
-        "".join(
-            f"__label__{label} {text}\n" for label, texts in (("positive", GOOD), ("negative", BAD)) for text in texts
-        )
-    )
+    training.write_text("".join(f"__label__{label} {text}\n" for label, text in labelled))
     defaults = {"input": str(training), "output": "", "minCount": 1, "dim": 8, "bucket": 1_100_000, "minn": 0, "maxn": 0,
-                "thread": 1, "verbose": 0, "epoch": 20, "lr": 0.5, "wordNgrams": 1, "loss": "softmax"}  # fmt: skip
+                "thread": 1, "verbose": 0, "epoch": 20, "lr": 0.5, "wordNgrams": 1, "loss": "softmax",
+                "model": "supervised"}  # fmt: skip
     subprocess.run(
         [sys.executable, "-c", TRAIN, str(path)],
         input=json.dumps(defaults | settings),
         text=True,
         check=True,
-        env=os.environ | quality._FRESH_MEMORY,
+        env=os.environ | quality_training._FRESH_MEMORY,
     )
 
 
@@ -115,12 +115,13 @@ def write_model(path, **settings):
         {"minn": 1, "maxn": 3, "wordNgrams": 2, "dim": 7},
         {"loss": "hs", "wordNgrams": 2},
         {"loss": "ova"},
+        {"loss": "ns", "minn": 2, "maxn": 3, "neg": 1},
     ],
 )
 def test_every_kind_of_classifier_equals_fasttext(tmp_path, settings):
     write_model(tmp_path / "model.bin", **settings)
-    # fastText looks the logistic function up in a table of 512 steps for one-versus-all.
-    error = 2e-2 if settings.get("loss") == "ova" else 2e-4
+    # fastText looks the logistic function up in a table of 512 steps for one-versus-all and negative sampling.
+    error = 2e-2 if settings.get("loss") in ("ova", "ns") else 2e-4
     assert_equals_fasttext(tmp_path / "model.bin", TEXTS, error)
 
 
@@ -132,6 +133,24 @@ def test_compressed_classifiers_equal_fasttext(tmp_path, normalized):
     model.quantize("", False, 500, False, 5, 0.1, 1, 0, 4, normalized)
     model.saveModel(str(tmp_path / "model.ftz"))
     assert_equals_fasttext(tmp_path / "model.ftz", TEXTS)
+
+
+@pytest.mark.parametrize("settings", [{"loss": "hs"}, {"loss": "softmax"}, {"loss": "softmax", "compressed": True}])
+def test_models_of_many_labels_equal_fasttext(tmp_path, settings):
+    """Their tree has many levels, and compression takes in the labels too."""
+    settings = dict(settings)
+    compressed = settings.pop("compressed", False)
+    rows = [(f"étiquette{n}", f"{GOOD[n % 12]} {BAD[n % 11]} only{n}") for n in range(300) for _ in range(1 + n % 3)]
+    write_model(tmp_path / "model.bin", rows, epoch=3, dim=16, **settings)
+    path = tmp_path / "model.bin"
+    if compressed:
+        model = fasttext_pybind.fasttext()
+        model.loadModel(str(path))
+        model.quantize("", True, 1000, False, 5, 0.1, 1, 0, 2, True)
+        model.saveModel(str(tmp_path / "model.ftz"))
+        path = tmp_path / "model.ftz"
+    assert len(fasttext_model.labels(path)) == 300
+    assert_equals_fasttext(path, TEXTS)
 
 
 def test_languages_of_real_pages(shared_data):
@@ -192,26 +211,16 @@ def test_a_sample_holds_the_beginning_and_the_middle():
         line_samples(pa.array(["x"]), 3)
 
 
-def test_training_is_repeatable_and_tells_the_classes_apart(tmp_path):
-    # Uneven classes are balanced.
-    model = train(pa.array(GOOD), [pa.array(BAD[:3]), pa.array(BAD[3:5])], tmp_path / "one.bin", dimension=8)
-    train(pa.array(GOOD), pa.array(BAD[:5]), tmp_path / "two.bin", dimension=8)
-    assert (tmp_path / "one.bin").read_bytes() == (tmp_path / "two.bin").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.bin", "two.bin"]
-    good, bad = model.score(pa.array(GOOD)), model.score(pa.array(BAD[5:]))
-    assert good.dtype == np.float32
-    assert good.min() > 0.7 > 0.3 > bad.max()
-    inverse = QualityModel(tmp_path / "one.bin", "__label__negative").score(pa.array(GOOD))
-    assert good + inverse == pytest.approx(np.ones(len(GOOD)), abs=1e-5)
-
-
 def test_bad_models_are_refused_clearly(tmp_path):
     model = tmp_path / "model.bin"
     write_model(model)
-    with pytest.raises(
-        ValueError, match=r"has the labels .*negative.*unknown label 'positiv'; did you mean 'positive'"
-    ):
-        QualityModel(model, "positiv")
+    for refuse in (QualityModel, check_label):
+        with pytest.raises(
+            ValueError, match=r"has the labels .*negative.*unknown label 'positiv'; did you mean 'positive'"
+        ):
+            refuse(model, "positiv")
+        with pytest.raises(ValueError, match="no such file"):
+            refuse(tmp_path / "missing.bin", "positive")
     with pytest.raises(ValueError, match="no such file"):
         LanguageIdentifier(tmp_path / "missing.ftz")
     for content in (b"", b"PK\x03\x04 a zip file", b"hello"):
@@ -223,5 +232,40 @@ def test_bad_models_are_refused_clearly(tmp_path):
         (tmp_path / "short").write_bytes(whole[:size])
         with pytest.raises(ValueError, match="cut short or damaged"):
             fasttext_model.load(tmp_path / "short")
-    with pytest.raises(ValueError, match="no negative documents"):
-        train(pa.array(GOOD), pa.array([" "]), tmp_path / "x.bin")
+    (tmp_path / "newer").write_bytes(whole[:4] + b"\x0d\0\0\0" + whole[8:])
+    with pytest.raises(ValueError, match="has version 13; versions 11 and 12 can be read"):
+        fasttext_model.load(tmp_path / "newer")
+
+
+@pytest.mark.parametrize("kind", ["skipgram", "cbow"])
+def test_word_vectors_are_no_classifier(tmp_path, kind):
+    write_model(tmp_path / "vectors.bin", model=kind, bucket=1000, ws=5, neg=5, loss="ns")
+    with pytest.raises(ValueError, match=r"vectors.bin.* holds word vectors, no classifier"):
+        fasttext_model.load(tmp_path / "vectors.bin")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_damaged_model_is_refused_or_read_but_never_read_past(tmp_path, compressed):
+    """Bytes of the header, of the dictionary and of what follows it, each set to values that are far off."""
+    path = tmp_path / "model.bin"
+    write_model(path, minn=2, maxn=3, bucket=10_000, dim=4)  # as few as fastText learns with
+    if compressed:
+        model = fasttext_pybind.fasttext()
+        model.loadModel(str(path))
+        model.quantize("", False, 400, False, 5, 0.1, 1, 0, 2, True)
+        model.saveModel(str(path))
+    whole = path.read_bytes()
+    data, offsets = line_samples(pa.array(TEXTS), None)
+    refused: list[str] = []
+    places = [*range(8, 120), *range(120, len(whole), max(1, len(whole) // 150))]
+    for place in places:
+        for value in (0x7F, 0xFF):
+            path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            try:
+                model = fasttext_model.load(path)
+            except ValueError as error:
+                refused.append(str(error))
+            else:
+                assert model.probabilities(data, offsets).shape == (len(TEXTS), len(model.labels))
+    assert len(refused) > 20
+    assert all("model.bin" in message and "\n" not in message for message in refused)

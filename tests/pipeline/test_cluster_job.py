@@ -20,6 +20,7 @@ from dedup import star_rounds
 from dedup.limits import FARTHEST
 from dedup.policies import Policy
 from filters import quality
+from filters.quality_training import Settings, train
 from pipeline import job, preflight
 from pipeline.corpus import Corpus, part_path
 from pipeline.errors import ConfigError, GristmillError
@@ -377,7 +378,7 @@ def model(tmp_path_factory) -> str:
     good = pa.array([" ".join(f"w{rng.randrange(0, 2000)}" for _ in range(30)) for _ in range(200)])
     bad = pa.array([" ".join(f"w{rng.randrange(2000, 4000)}" for _ in range(30)) for _ in range(200)])
     path = tmp_path_factory.mktemp("model") / "quality.bin"
-    quality.train(good, bad, path, dimension=8, epochs=5)
+    train({"positive": good, "negative": bad}, path, Settings(dimension=8, epochs=5, held_out=0))
     return str(path)
 
 

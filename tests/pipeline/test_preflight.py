@@ -10,7 +10,7 @@ import yaml
 
 from filters import fasttext_model
 from filters.language import LanguageIdentifier, default_model
-from filters.quality import train
+from filters.quality_training import Settings, train
 from pipeline import config_file, preflight
 from pipeline.config import STAGES
 from pipeline.errors import ConfigError
@@ -101,7 +101,8 @@ def test_labels_of_a_cut_model_are_refused(tmp_path):
 def test_languages_are_those_of_the_model_of_the_users_own(tmp_path):
     pytest.importorskip("fasttext_pybind")
     texts = [pa.array([f"{word} text of this kind number {i}" for i in range(40)]) for word in ("plain", "other")]
-    train(*texts, tmp_path / "own.bin", dimension=4, epochs=1)
+    classes = dict(zip(("positive", "negative"), texts))
+    train(classes, tmp_path / "own.bin", Settings(dimension=4, epochs=1, held_out=0))
     own = {"model": str(tmp_path / "own.bin")}
     check(filter={"language": own | {"keep": ["positive"]}})
     with pytest.raises(
