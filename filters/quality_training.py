@@ -151,9 +151,9 @@ def train(classes: Mapping[str, Texts], path: str | Path, settings: Settings | N
             if not counts[name].trained:
                 raise ValueError(f"quality model: no {name} documents with text to learn from; every class needs some")
         training_file = os.path.join(folder, "all")
-        lines = max(each.trained for each in counts.values())
-        training_sha256 = _alternate(folder, list(counts), lines, training_file)
-        epochs = settings.epochs or _epochs(len(counts) * lines, os.path.getsize(training_file))
+        rounds = max(each.trained for each in counts.values())
+        training_sha256 = _alternate(folder, list(counts), rounds, training_file)
+        epochs = settings.epochs or _epochs(len(counts) * rounds, os.path.getsize(training_file))
         _run_fasttext(training_file, path, settings, epochs)
         model = QualityModel(path, POSITIVE if POSITIVE in counts else next(iter(counts)))
         parts, truth = [np.empty((0, len(model.labels)), np.float32)], []

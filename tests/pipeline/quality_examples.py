@@ -1,4 +1,4 @@
-"""Real documents for quality models: English pages of documentation sites, crawled pages, and pages that were noised."""
+"""Real documents for quality models: English pages of documentation sites, crawled pages, and noised ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def other(shared_data: Path, pages: list[str]) -> list[str]:
     words = [word for page in pages for word in page.split()]
     noised = []
     for page in pages[::2]:
-        share = draw.choice((0.05, 0.1, 0.2, 0.4))
+        share = draw.choice((0.1, 0.3, 0.6, 1.0))
         noised.append(" ".join(draw.choice(words) if draw.random() < share else word for word in page.split(" ")))
     return crawled + noised
 

@@ -39,7 +39,7 @@ VERBS = [
         )
     ],
     *[("shards", verb) for verb in ("stats", "head", "verify")],
-    *[("quality", verb) for verb in ("train", "evaluate")],
+    *[("quality", verb) for verb in ("train", "evaluate", "threshold")],
     *[("config", verb) for verb in ("show", "schema")],
 ]
 JOBS = [
