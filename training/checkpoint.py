@@ -1,9 +1,9 @@
 """Checkpoints that are whole or absent, checked before they are trusted, and exact.
 
-``checkpoints/step-NNNNNNN/`` holds the tensors as torch.distributed.checkpoint writes them (float32 master weights and
-both moments by parameter name, random number generators), and ``checkpoint.json``: step, loader cursor, configuration,
-tokenizer and data fingerprint, and the size and SHA-256 of every file. A checkpoint is written beside its place and
-renamed when it is on the disk. Nothing is ever unpickled but tensors and the short list of metadata classes below.
+``checkpoints/step-NNNNNNN/`` holds the tensors as torch.distributed.checkpoint writes them, a file a rank (float32
+master weights and both moments by parameter name, random number generators), and ``checkpoint.json``: step, loader
+cursor, configuration, tokenizer and data fingerprint, and the size and SHA-256 of every file. A checkpoint is written
+beside its place and renamed when it is on the disk; it does not depend on how many ranks wrote it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ import json
 import os
 import pickle
 import shutil
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
+import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor
-from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
 
+from training.checkpoint_storage import names, read, write
 from training.config import CheckpointConfig
 from training.errors import TrainingError
+from training.pieces import State
+from training.ranks import ALONE, Ranks
 
 _INDEX = "checkpoint.json"
 _PREFIX = "step-"
@@ -35,40 +37,37 @@ class DamagedCheckpoint(TrainingError):
     """A checkpoint folder that is incomplete or whose files do not match their checksums."""
 
 
-def save(checkpoints: Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
-    """Writes one checkpoint and returns its folder; ``facts`` must be JSON.
+def save(
+    checkpoints: Path, step: int, state: State, facts: Mapping[str, Any],
+    ranks: Ranks = ALONE, group: dist.ProcessGroup | None = None,
+) -> Path:  # fmt: skip
+    """Writes one checkpoint, all ranks their pieces, and returns its folder; ``facts`` must be JSON.
 
-    Raises TrainingError when the disk is full; what was there before is untouched.
+    ``group`` carries the ranks' messages about it and must do so on the CPU. Rank 0 finishes: only when its call
+    returns the checkpoint is there. Raises TrainingError when the disk is full; what was there before is untouched.
     """
     final = checkpoints / f"{_PREFIX}{step:07d}"
     partial = checkpoints / f".{final.name}.partial"
-    if partial.exists():
-        shutil.rmtree(partial)
     try:
-        checkpoints.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "saving without a process group": on purpose
-            dcp.save(dict(tensors), storage_writer=dcp.FileSystemWriter(partial))
-        files = {path.name: _measure(path) for path in sorted(partial.iterdir())}
-        with open(partial / _INDEX, "w") as file:
-            json.dump({"format": 1, "step": step, **facts, "files": files}, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        if final.exists():  # a damaged one of the same step, which the run fell back behind
-            shutil.rmtree(final)
-        partial.rename(final)
-        _sync_folder(checkpoints)
+        if ranks.first:  # the others write only after rank 0 has agreed to the plan
+            if partial.exists():
+                shutil.rmtree(partial)
+            checkpoints.mkdir(parents=True, exist_ok=True)
+        write(partial, state, group)
+        if ranks.first:
+            _finish(partial, final, {"format": 1, "step": step, **facts})
     except (OSError, dcp.api.CheckpointException) as error:
-        shutil.rmtree(partial, ignore_errors=True)
+        if ranks.first:
+            shutil.rmtree(partial, ignore_errors=True)
         full = (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in str(error)
-        if full or isinstance(error, OSError):
-            kept = [folder.name for folder in found(checkpoints)[:1]] or ["none"]
-            reason = "no space left on the device" if full else str(error)
-            raise TrainingError(
-                f"checkpoint of step {step} could not be written to {checkpoints}: {reason}. Free some space or lower "
-                f"checkpoint.keep, then start again; the newest whole checkpoint is {kept[0]}"
-            ) from error
-        raise
+        if not full and not isinstance(error, OSError):
+            raise
+        kept = [folder.name for folder in found(checkpoints)[:1]] or ["none"]
+        reason = "no space left on the device" if full else str(error)
+        raise TrainingError(
+            f"checkpoint of step {step} could not be written to {checkpoints}: {reason}. Free some space or lower "
+            f"checkpoint.keep, then start again; the newest whole checkpoint is {kept[0]}"
+        ) from error
     return final
 
 
@@ -103,12 +102,10 @@ def inspect(folder: Path) -> dict[str, Any]:
     return index
 
 
-def load(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Fills ``tensors`` in place from a checkpoint that was inspected; a subset of its names may be asked for."""
+def load(folder: Path, state: State) -> None:
+    """Fills pieces in place from a checkpoint that was inspected; a part of its tensors may be asked for."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dcp.load(dict(tensors), storage_reader=_SafeReader(folder))
+        read(folder, state)
     except (dcp.api.CheckpointException, pickle.UnpicklingError, RuntimeError, ValueError, AssertionError) as error:
         raise DamagedCheckpoint(f"{folder} does not fit the model or is damaged: {error}") from error
 
@@ -140,50 +137,34 @@ def prune(checkpoints: Path, policy: CheckpointConfig) -> None:
             shutil.rmtree(folder)
 
 
-def random_state() -> dict[str, Tensor]:
-    """States of torch's random number generators as tensors."""
-    state = {"random.cpu": torch.get_rng_state()}
+def random_state(rank: int = 0) -> dict[str, Tensor]:
+    """States of torch's random number generators on this rank, as tensors."""
+    state = {f"random.{rank}.cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
-        state["random.cuda"] = torch.cuda.get_rng_state()
+        state[f"random.{rank}.cuda"] = torch.cuda.get_rng_state()
     return state
 
 
-def restore_random_state(state: Mapping[str, Tensor]) -> None:
-    """Puts back what ``random_state`` gave."""
-    torch.set_rng_state(state["random.cpu"])
-    if "random.cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["random.cuda"])
+def restore_random_state(folder: Path, rank: int = 0) -> None:
+    """Puts a rank's generators where the checkpoint has them; a rank that had none then keeps its own."""
+    saved = names(folder)
+    state = {name: tensor for name, tensor in random_state(rank).items() if name in saved}
+    load(folder, state)
+    for name, tensor in state.items():
+        (torch.cuda.set_rng_state if name.endswith("cuda") else torch.set_rng_state)(tensor)
 
 
-class _SafeReader(dcp.FileSystemReader):
-    """DCP's reader, but its index is unpickled with only the classes it consists of; tensors are weights_only there."""
-
-    def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
-        """Reads ``.metadata``; raises pickle.UnpicklingError at any other class."""
-        with open(Path(self.path) / ".metadata", "rb") as file:
-            metadata = _MetadataUnpickler(file).load()
-        metadata.storage_meta = metadata.storage_meta or StorageMeta()
-        metadata.storage_meta.load_id = self.load_id
-        return metadata
-
-
-class _MetadataUnpickler(pickle.Unpickler):
-    _ALLOWED: ClassVar = {
-        "torch": {"Size", "float32", "bfloat16", "float16", "uint8", "int64"},
-        "torch.serialization": {"_get_layout"},
-        "torch.distributed.checkpoint.metadata": {
-            "Metadata", "MetadataIndex", "TensorStorageMetadata", "TensorProperties", "ChunkStorageMetadata",
-            "StorageMeta", "_MEM_FORMAT_ENCODING",
-        },
-        "torch.distributed.checkpoint.filesystem": {"_StorageInfo"},
-        "pathlib": {"Path", "PosixPath", "WindowsPath", "PurePosixPath"},
-        "collections": {"OrderedDict"},
-    }  # fmt: skip
-
-    def find_class(self, module: str, name: str) -> Any:
-        if name in self._ALLOWED.get(module, ()):
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"the index names {module}.{name}, which no checkpoint of this trainer holds")
+def _finish(partial: Path, final: Path, facts: Mapping[str, Any]) -> None:
+    """Writes the index over the files and renames the folder into place, each safe on the disk before the next."""
+    files = {path.name: _measure(path) for path in sorted(partial.iterdir())}
+    with open(partial / _INDEX, "w") as file:
+        json.dump({**facts, "files": files}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    if final.exists():  # a damaged one of the same step, which the run fell back behind
+        shutil.rmtree(final)
+    partial.rename(final)
+    _sync_folder(final.parent)
 
 
 def _measure(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -205,6 +206,8 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except TrainingError as error:
+        if error.rank is None and not _first_rank():  # rank 0 has the same to say
+            raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
         _err.print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
     except OSError as error:
@@ -217,11 +220,15 @@ def _plain_errors() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+def _first_rank() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
 class _Watcher:
     """Shows a run: a live line on a terminal, a line every few seconds in a log."""
 
     def __init__(self) -> None:
-        self.live = _err.is_terminal
+        self.live = _err.is_terminal and _first_rank()
         self.progress = Progress(
             TextColumn("[bold]step {task.completed:,.0f}/{task.total:,.0f}[/]"), BarColumn(),
             TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=_err, transient=True,
@@ -242,9 +249,10 @@ class _Watcher:
         if event == "start":
             self.total = facts["steps"]
             origin = f"resumed from {facts['resumed']}" if facts["resumed"] else "from the start"
+            places = f"{facts['ranks']} × " if facts["ranks"] > 1 else ""
             self._say(
                 f"{facts['parameters']:,} parameters ({facts['non_embedding']:,} without embeddings), "
-                f"{facts['dtype']} on {facts['device']}, {facts['tokens_per_step']:,} tokens a step, "
+                f"{facts['dtype']} on {places}{facts['device']}, {facts['tokens_per_step']:,} tokens a step, "
                 f"{facts['steps']:,} steps, {facts['epochs']:.2f} epochs, {origin}"
             )
             self.task = self.progress.add_task("", total=facts["steps"], completed=facts["step"], figures="")
@@ -262,7 +270,7 @@ class _Watcher:
             bits = f", {facts['bits_per_byte']:.4f} bits/byte" if facts["bits_per_byte"] else ""
             self._say(f"step {facts['step']}  validation loss {facts['validation_loss']:.4f}{bits}")
         elif event == "checkpoint":
-            self._say(f"step {facts['step']}  saved {facts['path']}")
+            self._say(f"step {facts['step']}  saved {facts['path']} ({facts['stall']:.2f} s of the run's time)")
         elif event == "warning":
             self._say(f"warning: {facts['message']}")
         elif event == "end" and facts["finished"]:

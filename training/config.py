@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
 import math
 import types
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from training.batch_ramp import BatchRamp
 from training.errors import ConfigError
 from training.presets import PRESETS
 
@@ -83,17 +85,34 @@ class DataConfig:
     shards: tuple[ShardSet, ...] = setting("folder of shards, or a list of folders, or of {path, weight}")
     context: int | None = setting("tokens in a sample; null takes model.context", None, least=1)
     batch: int = setting("samples in an optimizer step", least=1)
-    accumulation: int = setting("parts a batch is computed in, one after the other, to save memory", 1, least=1)
+    micro_batch: int | None = setting(
+        "samples that a process computes at once; the gradients of its part of the batch are added up over as many "
+        "such parts as it takes. null computes all at once", None, least=1,
+    )  # fmt: skip
     mask_documents: bool = setting("no attention across documents, positions restart at each", False)
     seed: int = setting("key of the order in which samples are read", 0, least=0)
     verify: bool = setting("compare every shard with its checksum before the first step", False)
 
     def check(self, path: str = "data") -> None:
-        """Refuses a batch that its parts do not divide."""
+        """Refuses a mixture of nothing."""
         if not self.shards:
             raise ConfigError(f"{path}.shards: names no folder")
-        if self.batch % self.accumulation:
-            raise ConfigError(f"{path}.accumulation: {self.accumulation} does not divide {path}.batch = {self.batch}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RampConfig:
+    """Smaller batches at the start of the run, growing in equal increments over stages of equal tokens."""
+
+    start: int | None = setting("samples in the first steps; null for data.batch from the first step on", None, least=1)
+    increment: int | None = setting("samples that each stage adds; null for one stage only", None, least=1)
+    tokens: int = setting("training tokens after which the batch is data.batch", 0, least=0)
+
+    def check(self, path: str = "ramp") -> None:
+        """Refuses a ramp without a length."""
+        if self.start is not None and not self.tokens:
+            raise ConfigError(f"{path}.tokens: say over how many tokens the batch grows from {path}.start")
+        if self.start is None and (self.increment is not None or self.tokens):
+            raise ConfigError(f"{path}.start: say with how many samples a step the ramp begins")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +156,21 @@ class CheckpointConfig:
     keep_every: int | None = setting(
         "keep for good each checkpoint whose step this divides; null for none", None, least=1
     )
+    background: bool = setting(
+        "copy the state to the CPU's memory and write it while the next steps go on; false waits until it is written",
+        True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParallelConfig:
+    """How the processes of torchrun share a run; one process takes no notice of it."""
+
+    kind: Literal["zero1", "fully_shard"] = setting(
+        "zero1: every GPU holds the weights, 1/N of the moments; fully_shard: 1/N of everything, weights gathered by "
+        "block when needed", "zero1",
+    )  # fmt: skip
+    bucket_mb: int = setting("zero1: megabytes of float32 gradients that are sent together", 128, least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +223,8 @@ class TrainingConfig:
     tokens: int | None = setting("training tokens of the run, rounded up to whole steps", None, least=1)
     optimizer: OptimizerConfig = setting("AdamW", factory=OptimizerConfig)
     schedule: ScheduleConfig = setting("learning rate over the run", factory=ScheduleConfig)
+    ramp: RampConfig = setting("smaller batches at the start", factory=RampConfig)
+    parallel: ParallelConfig = setting("several processes", factory=ParallelConfig)
     checkpoint: CheckpointConfig = setting("when the run is saved", factory=CheckpointConfig)
     validation: ValidationConfig = setting("loss on held-out documents", factory=ValidationConfig)
     metrics: MetricsConfig = setting("what is written down", factory=MetricsConfig)
@@ -202,7 +238,10 @@ class TrainingConfig:
         "CPU threads; null for all. Results repeat bit for bit only at the same number", None, least=1
     )
     kernels: Literal["reference", "compile"] = setting("reference: plain PyTorch; compile: torch.compile", "reference")
-    recompute: bool = setting("recompute each block in the backward pass instead of storing its insides", False)
+    recompute: int = setting(
+        "activation checkpointing: recompute the insides of every n-th block in the backward pass instead of storing "
+        "them; 1 all, 2 every second, 0 none", 0, least=0,
+    )  # fmt: skip
 
     def check(self, path: str = "") -> None:
         """Refuses a run without a length, or whose samples are longer than its model allows."""
@@ -213,6 +252,15 @@ class TrainingConfig:
                 f"data.context: {self.context} is longer than model.context = {self.model.context}; "
                 "lower the one or raise the other"
             )
+        ramp = self.ramp
+        if ramp.start is not None:
+            if ramp.start >= self.data.batch:
+                raise ConfigError(f"ramp.start: {ramp.start} is not below data.batch = {self.data.batch}")
+            if ramp.increment and (self.data.batch - ramp.start) % ramp.increment:
+                raise ConfigError(
+                    f"ramp.increment: {ramp.increment} does not lead from ramp.start = {ramp.start} to "
+                    f"data.batch = {self.data.batch} in whole stages; try a divisor of {self.data.batch - ramp.start}"
+                )
         if self.schedule.kind != "constant" and self.schedule.warmup_steps >= self.total_steps:
             raise ConfigError(
                 f"schedule.warmup_steps: {self.schedule.warmup_steps} leaves nothing of the run's {self.total_steps} "
@@ -224,15 +272,27 @@ class TrainingConfig:
         """Tokens in a sample."""
         return self.data.context or self.model.context
 
-    @property
-    def tokens_per_step(self) -> int:
-        """Tokens that one optimizer step learns from."""
-        return self.data.batch * self.context
+    @functools.cached_property
+    def batches(self) -> BatchRamp:
+        """How many samples each step reads."""
+        full, ramp = self.data.batch, self.ramp
+        start = ramp.start or full
+        return BatchRamp(full, start, ramp.increment or max(1, full - start), math.ceil(ramp.tokens / self.context))
 
     @property
     def total_steps(self) -> int:
         """Optimizer steps of the whole run."""
-        return self.steps if self.steps is not None else math.ceil((self.tokens or 0) / self.tokens_per_step)
+        return (
+            self.steps if self.steps is not None else self.batches.steps(math.ceil((self.tokens or 0) / self.context))
+        )
+
+    def tokens_before(self, step: int) -> int:
+        """Training tokens of all steps before one (counted from 0)."""
+        return self.batches.samples_before(step) * self.context
+
+    def progress(self, step: int) -> float:
+        """Share of the run's training tokens that come before a step."""
+        return self.tokens_before(step) / self.tokens_before(self.total_steps)
 
 
 def training_config(mapping: Mapping[str, Any]) -> TrainingConfig:

@@ -10,12 +10,22 @@ import torch
 from training.errors import TrainingError
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of "auto", "cpu" or "cuda"; raises TrainingError when a GPU is demanded and there is none."""
+def choose_device(name: str, local: int = 0) -> torch.device:
+    """The device of "auto", "cpu" or "cuda" for the process with this number on its machine.
+
+    Raises TrainingError when a GPU is demanded and there is none, or fewer than processes.
+    """
     if name == "cuda" and not torch.cuda.is_available():
         reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device is visible"
         raise TrainingError(f"device: cuda is demanded, but {reason}; set device: cpu, or auto to take what there is")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    if local >= torch.cuda.device_count():
+        raise TrainingError(
+            f"device: process {local} of this machine (LOCAL_RANK) has no GPU of its own, there are "
+            f"{torch.cuda.device_count()}; start torchrun with --nproc-per-node {torch.cuda.device_count()}"
+        )
+    return torch.device("cuda", local)
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:

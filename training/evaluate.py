@@ -18,6 +18,7 @@ from training.device import choose_device, choose_dtype
 from training.documents import Packing
 from training.errors import TrainingError
 from training.model import Decoder, empty_model
+from training.ranks import ALONE, Ranks
 from training.stream import Split, check_tokens, open_split
 from training.token_bytes import find_tokenizer, token_bytes
 
@@ -69,17 +70,23 @@ def score(
     most_tokens: int | None = None,
     lengths: np.ndarray | None = None,
     mask_documents: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Score:
     """Scores every token of a split but the first, in windows of ``context``; up to ``most_tokens``.
 
-    ``lengths`` are bytes by token, int64 [vocabulary]. Sums are taken in float64 in a fixed order.
+    ``lengths`` are bytes by token, int64 [vocabulary]. Sums are taken in float64 in a fixed order. Several ranks take
+    ``batch`` windows each at a time and get the sums over all; one for which none is left computes a window all the
+    same, uncounted, because the others may need its part of the weights.
     """
     names: list[str] = []
     nats, tokens, text = (np.zeros(0, kind) for kind in (np.float64, np.int64, np.int64))
     device = model.head.weight.device
     was_training = model.training
     model.eval()
-    for start, sample in in_order(split, context, batch, most_tokens):
+    for start, sample in in_order(split, context, batch * ranks.world, most_tokens):
+        first = min(ranks.rank * batch, len(sample) - 1)
+        counted = ranks.rank * batch < len(sample)
+        sample, start = sample[first : first + batch], start + first * context
         x = torch.from_numpy(sample).to(device)
         inputs, targets = x[:, :-1], x[:, 1:]
         documents = None
@@ -87,6 +94,8 @@ def score(
             ids = split.documents(start, start + inputs.numel()).reshape(inputs.shape)
             documents = Packing.of(torch.from_numpy(ids)).to(device)
         losses = model(inputs, targets, documents, reduction="none").double().cpu().numpy().ravel()
+        if not counted:
+            continue
         source = split.sources(start + 1, start + 1 + losses.size, names)
         grow = len(names) - len(nats)
         nats, tokens, text = (np.pad(a, (0, grow)) for a in (nats, tokens, text))
@@ -99,7 +108,8 @@ def score(
     by_source = {
         name: Score(int(tokens[i]), int(text[i]) if known else None, float(nats[i])) for i, name in enumerate(names)
     }
-    return Score(int(tokens.sum()), int(text.sum()) if known else None, math.fsum(nats), by_source)
+    mine = Score(int(tokens.sum()), int(text.sum()) if known else None, math.fsum(nats), by_source)
+    return total(ranks.gather(mine)) if ranks.world > 1 else mine
 
 
 def load_model(checkpoint: Path | str, device: str = "auto", dtype: str = "auto") -> tuple[Decoder, dict[str, Any]]:

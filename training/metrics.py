@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import resource
 import sys
 from collections.abc import Mapping
@@ -25,12 +26,16 @@ _GROUPS = {
 
 
 class MetricsLog:
-    """Appends rows to a run's files; first it drops those after ``step``, which a resumed run will write again."""
+    """Appends rows to a run's files; first it drops those after ``step``, which a resumed run will write again.
 
-    def __init__(self, folder: Path, step: int, tensorboard: bool):
-        _rewind(folder / FILE_NAME, step)
-        self._rows = open(folder / FILE_NAME, "a", buffering=1)  # noqa: SIM115
-        self._board = EventFile(folder / _BOARD, step + 1 if step else 0) if tensorboard else None
+    Of several ranks only one is to ``write``.
+    """
+
+    def __init__(self, folder: Path, step: int, tensorboard: bool, write: bool = True):
+        if write:
+            _rewind(folder / FILE_NAME, step)
+        self._rows = open(folder / FILE_NAME if write else os.devnull, "a", buffering=1)  # noqa: SIM115
+        self._board = EventFile(folder / _BOARD, step + 1 if step else 0) if tensorboard and write else None
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Adds one row, whole."""

@@ -24,7 +24,7 @@ class Decoder(nn.Module):
     cosine: Tensor
     sine: Tensor
 
-    def __init__(self, config: ModelConfig, recompute: bool = False):
+    def __init__(self, config: ModelConfig, recompute: int = 0):
         super().__init__()
         if config.vocabulary is None:
             raise ValueError("model.vocabulary: not settled; take the shards' vocabulary")
@@ -66,7 +66,7 @@ class Decoder(nn.Module):
         x = self.embedding(tokens)  # [B, T, d]
         for i, block in enumerate(self.blocks):
             past = cache.layers[i] if cache else None
-            if self.recompute and torch.is_grad_enabled():
+            if self.recompute and i % self.recompute == 0 and torch.is_grad_enabled():
                 x = checkpoint(block, x, cosine, sine, within, past, use_reentrant=False)
             else:
                 x = block(x, cosine, sine, within, past)
@@ -77,7 +77,7 @@ class Decoder(nn.Module):
         return loss if reduction == "mean" else loss.view_as(targets)
 
 
-def empty_model(config: ModelConfig, recompute: bool = False) -> Decoder:
+def empty_model(config: ModelConfig, recompute: int = 0) -> Decoder:
     """A decoder on the CPU whose weights are not set yet, without the time that torch's own first values take."""
     with torch.device("meta"):
         model = Decoder(config, recompute)

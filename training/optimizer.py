@@ -1,44 +1,63 @@
-"""AdamW with float32 master weights over two flat groups: matrices, which decay, and norms, which do not.
+"""AdamW over float32 master weights: the gradient's norm, the clip, the update, and what a bad gradient does not do.
 
-Master weights, gradients and both moments are one float32 buffer a group. The model's parameters are views of the
-master buffer when it computes in float32; in bfloat16 they are views of a bfloat16 copy that every step refreshes, and
-their gradients are added to the float32 buffer as soon as they are made, so that accumulation never rounds to
-bfloat16. Flat buffers make the norm, the clip and the update three passes over memory, and are what a fused kernel or
-a reduce-scatter wants to see.
+How weights, gradients and moments are spread over processes is not known here: a layout (``data_parallel.py``,
+``fully_sharded.py``) hands out this rank's part of them as lists of tensors once all ranks' gradients are in it. With
+one process that is a few flat buffers with everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.adamw import adamw
 
 from training.config import OptimizerConfig
+from training.pieces import State
+from training.ranks import Ranks
 
-_ALIGNMENT = 64  # elements: a parameter starts at a cache line in either type
 
+@dataclass(frozen=True)
+class Shard:
+    """What this rank updates of some parameters with the same decay: float32, shapes equal in all lists."""
 
-@dataclass
-class Group:
-    """Parameters with the same decay, flattened: float32 [size] each, ``working`` in the model's type."""
-
-    names: list[str]
-    shapes: list[torch.Size]
-    offsets: list[int]
     decay: float
-    master: Tensor
-    working: Tensor
-    gradient: Tensor
-    first: Tensor
-    second: Tensor
+    master: list[Tensor]
+    gradient: list[Tensor]
+    first: list[Tensor]
+    second: list[Tensor]
+    publish: Callable[[], None]  # to call after the update: the model computes with these weights from then on
 
-    def views(self, flat: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Each parameter's part of one of the group's buffers, by name."""
-        for name, shape, offset in zip(self.names, self.shapes, self.offsets, strict=True):
-            yield name, flat[offset : offset + shape.numel()].view(shape)
+
+class Layout(Protocol):
+    """Weights, gradients and moments as they lie on the ranks; the model's parameters are among its tensors."""
+
+    ranks: Ranks
+    names: list[str]  # of all parameters
+
+    def backward(self, loss: Tensor, last: bool) -> None:
+        """Adds the gradients of a part of the batch; with the ``last`` part they begin to travel."""
+
+    def zero(self) -> None:
+        """Clears the gradients."""
+
+    def reduced(self) -> list[Shard]:
+        """Waits until the gradients are summed over all parts and ranks; the shards to update."""
+
+    def gradients(self) -> Iterator[tuple[str, Tensor]]:
+        """The rank's part of the summed gradients, by parameter name."""
+
+    def state(self) -> State:
+        """The rank's pieces of master weights and moments: ``master.NAME``, ``first.NAME``, ``second.NAME``."""
+
+    def refresh(self) -> None:
+        """To call when the master weights were overwritten."""
+
+    def memory(self) -> dict[str, int]:
+        """Bytes on this rank: ``weights`` the model computes with, ``gradients``, ``optimizer`` state."""
 
 
 @dataclass(frozen=True)
@@ -50,121 +69,57 @@ class StepReport:
 
 
 class AdamW:
-    """Owns the model's weights; ``step`` updates them, ``zero`` clears the gradients.
+    """Updates the weights of a layout: ``steps`` updates so far, the last ``skipped`` gradients were not finite."""
 
-    After construction the model's parameters are views of this object's buffers, in ``dtype`` on ``device``; a model on
-    the CPU moves there one parameter at a time, so that the GPU never holds it twice.
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        config: OptimizerConfig,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
-    ):
-        self.config, self.steps, self.skipped = config, 0, 0
-        parameters = dict(model.named_parameters())
-        matrices = {name: p for name, p in parameters.items() if p.ndim >= 2}
-        vectors = {name: p for name, p in parameters.items() if p.ndim < 2}
-        self.groups = [
-            _flatten(part, decay, dtype, device)
-            for part, decay in ((matrices, config.weight_decay), (vectors, 0.0))
-            if part
-        ]
-        for group in self.groups:
-            gradients = dict(group.views(group.gradient))
-            for name, working in group.views(group.working):
-                parameters[name].data = working
-                if dtype == torch.float32:
-                    parameters[name].grad = gradients[name]  # autograd adds to it in place
-                else:
-                    parameters[name].register_post_accumulate_grad_hook(_adder(gradients[name]))
-
-    def zero(self) -> None:
-        """Clears the gradients, in place: the parameters' gradients are views of the group's buffer."""
-        for group in self.groups:
-            group.gradient.zero_()
+    def __init__(self, layout: Layout, config: OptimizerConfig):
+        self.layout, self.config, self.steps, self.skipped = layout, config, 0, 0
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> StepReport:
-        """Clips and applies the gradients; a non-finite gradient changes nothing and is reported."""
-        norms = torch.stack([torch.linalg.vector_norm(group.gradient) for group in self.groups])
-        norm = float(torch.linalg.vector_norm(norms))
+        """Clips and applies the gradients; a non-finite gradient changes nothing on any rank and is reported."""
+        shards = self.layout.reduced()
+        norms = [torch.linalg.vector_norm(g) for shard in shards for g in shard.gradient]
+        square = self.layout.ranks.sum(torch.stack(norms).double().square().sum())
+        norm = float(square.sqrt())
         if not norm < float("inf"):  # inf or nan
             self.skipped += 1
             return StepReport(norm, False)
         if self.config.clip is not None and norm > self.config.clip:
-            for group in self.groups:
-                group.gradient.mul_(self.config.clip / norm)
+            for shard in shards:
+                torch._foreach_mul_(shard.gradient, self.config.clip / norm)
         self.steps, self.skipped = self.steps + 1, 0
-        for group in self.groups:
-            update(group, self.config, learning_rate, self.steps)
-            if group.working is not group.master:
-                group.working.copy_(group.master)
+        for shard in shards:
+            update(shard, self.config, learning_rate, self.steps)
+            shard.publish()
         return StepReport(norm, True)
 
     def non_finite(self) -> list[str]:
-        """Names of the parameters whose gradient holds an inf or a nan: the diagnosis of a skipped step."""
-        return [n for g in self.groups for n, part in g.views(g.gradient) if not torch.isfinite(part).all()]
-
-    def state(self) -> dict[str, Tensor]:
-        """Master weights and moments by parameter name, as views: saving reads them, loading writes into them."""
-        state: dict[str, Tensor] = {}
-        for group in self.groups:
-            for kind in ("master", "first", "second"):
-                state |= {f"{kind}.{name}": view for name, view in group.views(getattr(group, kind))}
-        return state
+        """Names of the parameters whose gradient holds an inf or a nan on any rank: why a step was skipped."""
+        here = [name for name, gradient in self.layout.gradients() if not torch.isfinite(gradient).all()]
+        bad = {name for names in self.layout.ranks.gather(here) for name in names}
+        return [name for name in self.layout.names if name in bad]
 
     def loaded(self, steps: int, skipped: int = 0) -> None:
-        """To call when the tensors of ``state`` were overwritten: sets the counts, refreshes the working copy."""
+        """To call when the tensors of the layout's state were overwritten: sets the counts, renews the weights."""
         self.steps, self.skipped = steps, skipped
-        for group in self.groups:
-            if group.working is not group.master:
-                group.working.copy_(group.master)
-
-    def memory(self) -> int:
-        """Bytes of everything this object holds."""
-        buffers = {
-            b.data_ptr(): b.nbytes for g in self.groups for b in (g.master, g.working, g.gradient, g.first, g.second)
-        }
-        return sum(buffers.values())
+        self.layout.refresh()
 
 
-def update(group: Group, config: OptimizerConfig, learning_rate: float, step: int) -> None:
-    """One AdamW update of a flat group (arXiv 1711.05101, algorithm 2), ``step`` counting from 1, in one fused pass.
+def decays(parameter: Tensor) -> bool:
+    """Whether weight decay falls on a parameter: on matrices, not on the norms' vectors."""
+    return parameter.ndim >= 2
+
+
+def update(shard: Shard, config: OptimizerConfig, learning_rate: float, step: int) -> None:
+    """One AdamW update (arXiv 1711.05101, algorithm 2), ``step`` counting from 1, in one fused pass.
 
     θ ← θ − η·λ·θ;  m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²;  θ ← θ − η·(m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
     """
+    if not shard.master:
+        return
+    before = [torch.tensor(float(step - 1), device=shard.master[0].device) for _ in shard.master]  # adamw adds one
     adamw(
-        [group.master], [group.gradient], [group.first], [group.second], [],
-        [torch.tensor(float(step - 1), device=group.master.device)],  # adamw adds one
-        fused=True, lr=learning_rate, beta1=config.beta1, beta2=config.beta2, weight_decay=group.decay,
+        shard.master, shard.gradient, shard.first, shard.second, [], before,
+        fused=True, lr=learning_rate, beta1=config.beta1, beta2=config.beta2, weight_decay=shard.decay,
         eps=config.eps, amsgrad=False, maximize=False,
     )  # fmt: skip
-
-
-def _flatten(
-    parameters: dict[str, nn.Parameter], decay: float, dtype: torch.dtype, device: torch.device | str
-) -> Group:
-    offsets, size = [], 0
-    for p in parameters.values():
-        offsets.append(size)
-        size += -(-p.numel() // _ALIGNMENT) * _ALIGNMENT
-    master, gradient, first, second = (torch.zeros(size, device=device) for _ in range(4))
-    working = master if dtype == torch.float32 else torch.zeros(size, dtype=dtype, device=device)
-    shapes = [p.shape for p in parameters.values()]
-    group = Group(list(parameters), shapes, offsets, decay, master, working, gradient, first, second)
-    for name, view in group.views(master):
-        view.copy_(parameters[name].detach())
-    if working is not master:
-        working.copy_(master)
-    return group
-
-
-def _adder(total: Tensor):  # type: ignore[no-untyped-def]
-    def add(parameter: Tensor) -> None:
-        total.add_(parameter.grad.float())  # type: ignore[union-attr]
-        parameter.grad = None
-
-    return add

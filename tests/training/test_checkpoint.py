@@ -134,8 +134,11 @@ def test_another_shape_is_refused(tmp_path: Path) -> None:
         checkpoint.load(folder, {"master.z": torch.zeros(5)})
 
 
-def test_random_numbers_go_on_where_they_stopped() -> None:
-    state = {name: t.clone() for name, t in checkpoint.random_state().items()}
+def test_random_numbers_go_on_where_they_stopped(tmp_path: Path) -> None:
+    folder = checkpoint.save(tmp_path, 1, checkpoint.random_state(rank=1), FACTS)
     first = torch.rand(4)
-    checkpoint.restore_random_state(state)
+    checkpoint.restore_random_state(folder, rank=1)
     assert torch.equal(torch.rand(4), first)
+    state = torch.get_rng_state()
+    checkpoint.restore_random_state(folder, rank=2)  # a rank that was not there keeps what it has
+    assert torch.equal(torch.get_rng_state(), state)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from training.config import OptimizerConfig, model_config
+from training.data_parallel import DataParallel
 from training.model import Decoder
 from training.optimizer import AdamW
 
@@ -17,6 +19,17 @@ SHAPE = {"layers": 2, "width": 32, "feed_forward": 50, "heads": 2, "kv_heads": 1
 
 def model() -> Decoder:
     return Decoder(model_config({**SHAPE, "init_std": 0.05})).initialize(0)
+
+
+def adamw(decoder: nn.Module, dtype: torch.dtype = torch.float32, **options: Any) -> tuple[AdamW, DataParallel]:
+    config = OptimizerConfig(**options)
+    layout = DataParallel(decoder, config.weight_decay, dtype)
+    return AdamW(layout, config), layout
+
+
+def values(layout: DataParallel) -> dict[str, torch.Tensor]:
+    """Copies of the state, by name; one process has each tensor in one piece."""
+    return {name: piece.data.clone() for name, (piece,) in layout.state().items()}
 
 
 def batch(step: int) -> torch.Tensor:
@@ -33,7 +46,7 @@ def backward(decoder: nn.Module, step: int, scale: float = 1.0) -> torch.Tensor:
 @pytest.mark.parametrize("clip", [None, 0.05])
 def test_twenty_steps_equal_torchs_adamw(clip: float | None) -> None:
     ours, theirs = model(), model()
-    optimizer = AdamW(ours, OptimizerConfig(clip=clip))
+    optimizer, layout = adamw(ours, clip=clip)
     matrices = [p for p in theirs.parameters() if p.ndim > 1]
     vectors = [p for p in theirs.parameters() if p.ndim < 2]
     peer = torch.optim.AdamW(
@@ -41,7 +54,7 @@ def test_twenty_steps_equal_torchs_adamw(clip: float | None) -> None:
     )
     for step in range(20):
         rate = 1e-3 * (step + 1)
-        optimizer.zero()
+        layout.zero()
         peer.zero_grad()
         torch.testing.assert_close(backward(ours, step), backward(theirs, step), rtol=1e-5, atol=1e-6)
         report = optimizer.step(rate)
@@ -56,9 +69,9 @@ def test_twenty_steps_equal_torchs_adamw(clip: float | None) -> None:
 
 def test_decay_falls_on_matrices_only() -> None:
     decoder = model()
-    optimizer = AdamW(decoder, OptimizerConfig(weight_decay=0.5))
+    optimizer, layout = adamw(decoder, weight_decay=0.5)
     before = copy.deepcopy(decoder.state_dict())
-    optimizer.zero()
+    layout.zero()
     optimizer.step(0.1)  # no gradient: only the decay moves anything
     for name, weight in decoder.named_parameters():
         expected = before[name] if weight.ndim == 1 else before[name] * (1 - 0.1 * 0.5)
@@ -67,75 +80,72 @@ def test_decay_falls_on_matrices_only() -> None:
 
 def test_accumulated_parts_equal_one_batch() -> None:
     whole, parts = model(), model()
-    optimizers = [AdamW(m, OptimizerConfig()) for m in (whole, parts)]
-    for optimizer in optimizers:
-        optimizer.zero()
+    layouts = [adamw(m)[1] for m in (whole, parts)]
     x = batch(0)
     whole(x[:, :-1], x[:, 1:]).backward()
     for part in x.chunk(4):
         (parts(part[:, :-1], part[:, 1:]) / 4).backward()
-    for a, b in zip(*(o.groups for o in optimizers), strict=True):
+    for a, b in zip(*(layout.buckets for layout in layouts), strict=True):
         torch.testing.assert_close(a.gradient, b.gradient, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), float("-inf")])
 def test_a_non_finite_gradient_changes_nothing_and_is_named(poison: float) -> None:
     decoder = model()
-    optimizer = AdamW(decoder, OptimizerConfig())
-    optimizer.zero()
+    optimizer, layout = adamw(decoder)
+    layout.zero()
     backward(decoder, 0)
     optimizer.step(1e-2)
-    before = {name: t.clone() for name, t in optimizer.state().items()}
-    optimizer.zero()
+    before = values(layout)
+    layout.zero()
     backward(decoder, 1)
     decoder.blocks[1].feed_forward.down.weight.grad[3, 4] = poison  # type: ignore[union-attr,index]
     report = optimizer.step(1e-2)
     assert not report.applied and optimizer.skipped == 1 and optimizer.steps == 1
     assert optimizer.non_finite() == ["blocks.1.feed_forward.down.weight"]
-    assert all(torch.equal(before[name], t) for name, t in optimizer.state().items())
-    optimizer.zero()
+    assert all(torch.equal(before[name], t) for name, t in values(layout).items())
+    layout.zero()
     backward(decoder, 1)
     assert optimizer.step(1e-2).applied and optimizer.skipped == 0
 
 
 def test_bfloat16_keeps_float32_masters_and_float32_gradients() -> None:
     decoder = model()
-    optimizer = AdamW(decoder, OptimizerConfig(clip=None, weight_decay=0.0), torch.bfloat16)
+    optimizer, layout = adamw(decoder, torch.bfloat16, clip=None, weight_decay=0.0)
     assert {p.dtype for p in decoder.parameters()} == {torch.bfloat16}
-    exact = {name: t.clone() for name, t in optimizer.state().items() if name.startswith("master.")}
+    exact = {name: t for name, t in values(layout).items() if name.startswith("master.")}
     parts = []
-    optimizer.zero()
+    layout.zero()
     for step in range(8):
-        before = [g.gradient.clone() for g in optimizer.groups]
+        before = [g.gradient.clone() for g in layout.buckets]
         backward(decoder, step, 1 / 8)
-        parts.append([g.gradient - b for g, b in zip(optimizer.groups, before, strict=True)])
+        parts.append([g.gradient - b for g, b in zip(layout.buckets, before, strict=True)])
     assert all(p.grad is None for p in decoder.parameters())
-    for i, group in enumerate(optimizer.groups):
+    for i, group in enumerate(layout.buckets):
         assert group.gradient.dtype == torch.float32
         # The sum has more precision than bfloat16 holds: it was not rounded on the way.
         assert not torch.equal(group.gradient, group.gradient.bfloat16().float())
         torch.testing.assert_close(group.gradient, sum(p[i] for p in parts), rtol=1e-5, atol=1e-6)
     for _ in range(3):
         optimizer.step(1e-6)  # far below what bfloat16 can add to a weight
-    moved = [name for name, t in exact.items() if not torch.equal(t, optimizer.state()[name])]
+    moved = [name for name, t in exact.items() if not torch.equal(t, values(layout)[name])]
     assert len(moved) == len(exact)
-    for group in optimizer.groups:
+    for group in layout.buckets:
         assert torch.equal(group.working, group.master.bfloat16())
 
 
 def test_state_is_named_by_parameter_and_restores_exactly() -> None:
     first, second = model(), Decoder(model_config(SHAPE)).initialize(9)
-    a, b = AdamW(first, OptimizerConfig(), torch.bfloat16), AdamW(second, OptimizerConfig(), torch.bfloat16)
-    a.zero()
+    (a, at_a), (b, at_b) = adamw(first, torch.bfloat16), adamw(second, torch.bfloat16)
     backward(first, 0)
     a.step(1e-2)
-    assert {name.partition(".")[2] for name in a.state()} == {name for name, _ in first.named_parameters()}
-    for name, tensor in b.state().items():
-        tensor.copy_(a.state()[name])
+    assert {name.partition(".")[2] for name in at_a.state()} == {name for name, _ in first.named_parameters()}
+    for name, (piece,) in at_b.state().items():
+        piece.data.copy_(values(at_a)[name])
     b.loaded(a.steps)
     assert all(torch.equal(p, q) for p, q in zip(first.parameters(), second.parameters(), strict=True))
-    for optimizer, decoder in ((a, first), (b, second)):
-        optimizer.zero()
+    for optimizer, layout, decoder in ((a, at_a, first), (b, at_b, second)):
+        layout.zero()
         backward(decoder, 1)
         optimizer.step(1e-2)
     assert all(torch.equal(p, q) for p, q in zip(first.parameters(), second.parameters(), strict=True))
@@ -146,4 +156,4 @@ def test_memory_is_sixteen_bytes_a_parameter_in_float32_and_eighteen_in_bfloat16
     for dtype, size in ((torch.float32, 16), (torch.bfloat16, 18)):
         decoder = Decoder(model_config(shape))
         count = sum(p.numel() for p in decoder.parameters())
-        assert AdamW(decoder, OptimizerConfig(), dtype).memory() == pytest.approx(size * count, rel=0.01)
+        assert sum(adamw(decoder, dtype)[1].memory().values()) == pytest.approx(size * count, rel=0.01)

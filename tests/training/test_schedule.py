@@ -13,7 +13,7 @@ TOTAL = 10_000
 
 
 def factor(schedule: ScheduleConfig, step: int) -> float:
-    return learning_rate_factor(schedule, step, step / TOTAL)
+    return learning_rate_factor(schedule, step, step / TOTAL, schedule.warmup_steps / TOTAL)
 
 
 def test_warm_up_is_linear_and_ends_at_the_maximum() -> None:
