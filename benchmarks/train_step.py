@@ -31,7 +31,7 @@ from training.data import Loader
 from training.documents import Packing
 from training.huggingface import to_llama, to_llama_config
 from training.model import empty_model
-from training.schedule import learning_rate_factor
+from training.schedule import learning_rate
 from training.stream import open_split
 from training.trainer import train
 
@@ -161,9 +161,8 @@ class Peer:
             options["position_ids"] = Packing.of(ids).positions.to(self.device)
             ids = ids.to(self.device)
             options["attention_mask"] = (ids[:, :, None] == ids[:, None, :]).tril()[:, None]
-        factor = learning_rate_factor(config.schedule, number, number / config.total_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = config.optimizer.learning_rate * factor
+            group["lr"] = learning_rate(config, number)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
             targets = tokens[:, 1:].contiguous()
             loss = self.model(tokens[:, :-1], labels=targets, shift_labels=targets, use_cache=False, **options).loss
