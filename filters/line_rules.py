@@ -39,6 +39,14 @@ class LineRules:
     drop_counters: bool = False  # "3 likes"
     keep_blank_lines: bool = False  # one blank line stays where some stood between kept lines
 
+    def in_force(self) -> list[tuple[str, bool | int | float | str]]:
+        """The rules that are switched on, and what they are set to."""
+        return [
+            (field.name, getattr(self, field.name))
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        ]
+
     def row(self) -> np.ndarray:
         """The rules as the float64 [RULE_COLUMNS] row that the kernels read."""
         row = np.zeros(line_kernels.RULE_COLUMNS)
@@ -83,13 +91,19 @@ def line_rules(where: str, values: Mapping[str, Any]) -> LineRules:
 
 @functools.cache
 def published_line_rules() -> dict[str, LineRules]:
-    """The ``lines`` blocks of the shipped presets by column prefix (``c4-datatrove`` → ``c4_datatrove``), sorted."""
-    found = {}
-    for file in sorted(resources.files("filters").joinpath("presets").iterdir(), key=lambda file: file.name):
+    """The ``lines`` blocks of the shipped presets by column prefix (``c4-datatrove`` → ``c4_datatrove``), sorted.
+
+    Presets with equal ones, such as ``c4`` and ``c4-tfds``, share the columns of the first.
+    """
+    found: dict[str, LineRules] = {}
+    files = resources.files("filters").joinpath("presets").iterdir()
+    for file in sorted(files, key=lambda file: file.name.removesuffix(".yaml")):
         if file.name.endswith(".yaml"):
             preset = yaml.safe_load(file.read_text(encoding="utf-8"))
             if preset.get("lines"):
-                found[column_prefix(preset["name"])] = line_rules(file.name, preset["lines"])
+                rules = line_rules(file.name, preset["lines"])
+                if rules not in found.values():
+                    found[column_prefix(preset["name"])] = rules
     return found
 
 

@@ -73,7 +73,10 @@ def run(corpus: Corpus, stages: Sequence[str], watcher: Watcher, only: str | Non
         for stage in stages:
             for each in [each for each in JOBS[stage] if not each.asked_for(corpus.config)]:
                 job.clear(each, corpus)
-            for each in [each for each in jobs(stage, corpus.config) if only in (None, each.name)]:
+            asked = jobs(stage, corpus.config)
+            if only is not None:
+                _check_current(asked, only, corpus)
+            for each in [each for each in asked if only in (None, each.name)]:
                 started = time.monotonic()
                 watcher.started(stage, each.name)
                 ran = job.run(each, corpus)
@@ -95,6 +98,17 @@ def _check_before(corpus: Corpus, first: str) -> None:
                     f"{first}: {corpus.folder(each.folder)} is not up to date with the config or with what it is made "
                     f"of: `gristmill run --until {first}` brings it up to date first"
                 )
+
+
+def _check_current(asked: Sequence[Job], only: str, corpus: Corpus) -> None:
+    """Refuses to do one job of a stage where those of the stage before it are not up to date."""
+    for each in asked[: [each.name for each in asked].index(only)]:
+        if not job.state_of(each, corpus).current:
+            stage = next(stage for stage in STAGES if each in JOBS[stage])
+            raise GristmillError(
+                f"{only}: {corpus.folder(each.folder)} is not up to date with the config or with what it is made of: "
+                f"`gristmill {stage}` brings it up to date"
+            )
 
 
 def until(stage: str | None) -> list[str]:

@@ -6,7 +6,7 @@ import json
 
 import typer
 
-from pipeline.cli.corpus import Config
+from pipeline.cli.running import Config
 
 app = typer.Typer(no_args_is_help=True, help="Look at a configuration before anything runs.")
 

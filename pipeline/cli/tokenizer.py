@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli import tokenizer_looks
-from pipeline.cli.corpus import Config, DryRun, Options, Runner, Workers, configured, run_jobs
 from pipeline.cli.failures import as_one_line, there
+from pipeline.cli.running import Config, DryRun, Options, Runner, Workers, configured, run_jobs
 from pipeline.cli.tokenizer_looks import TokenizerPath, load
 
 if TYPE_CHECKING:

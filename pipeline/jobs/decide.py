@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
-from pipeline.parts import read_whole, write_part
+from pipeline.parts import read_rows, read_whole, write_part
 from pipeline.rules import presets_of
+from pipeline.storage import StoredFile
 
 # Language and its score are what a document that stays is given by the job ``select``.
 SCHEMA = pa.schema(
@@ -51,9 +53,7 @@ def plan(corpus: Corpus) -> list[Task]:
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Decides on one part."""
     presets = presets_of(corpus.config.filter)
-    statistics = [rule.statistic for preset in presets for rule in preset.rules]
-    columns = list(dict.fromkeys(["key", "text_bytes", "language", "language_score", *statistics]))
-    annotations = read_whole(corpus.path(task.inputs[0].path), columns).combine_chunks()
+    annotations = measured(corpus, task.inputs)
     decisions = decide(annotations, presets)
     kept = pa.array(decisions.first < 0)
     rule = pa.array(decisions.rules, pa.string()).take(pa.array(decisions.first, mask=decisions.first < 0))
@@ -79,6 +79,22 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
         "kept": _digest(stays),
     }
     return Outcome(counts, details, (corpus.stored(file),))
+
+
+def measured(corpus: Corpus, inputs: Sequence[StoredFile], keys: np.ndarray | None = None) -> pa.Table:
+    """What the rules in force ask about, one row a document of a part.
+
+    Args:
+        corpus: whose rules and documents they are.
+        inputs: the part's files, as ``plan`` gives them.
+        keys: uint64, of these documents only; all when None.
+    """
+    asked = [rule.statistic for preset in presets_of(corpus.config.filter) for rule in preset.rules]
+    columns = list(dict.fromkeys(["key", "text_bytes", "language", "language_score", *asked]))
+    [annotations] = [corpus.path(file.path) for file in inputs if file.path.startswith("annotations/")]
+    if keys is None:
+        return read_whole(annotations, columns).combine_chunks()
+    return pa.Table.from_batches(read_rows(annotations, columns, keys))
 
 
 def _funnel(text_bytes: np.ndarray, decisions: Decisions) -> dict[str, dict[str, int]]:

@@ -2,6 +2,8 @@
 """Presets as data: what they remove, what they refuse, and how they are changed."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.decisions import Decisions, decide
+from filters.line_rules import LineRules
 from filters.presets import (
     Preset,
     Rule,
@@ -55,7 +58,7 @@ def removed_by(text: str, *names: str, languages: tuple[str, ...] = ()) -> set[s
     return failing(decisions, 0)
 
 
-ENGLISH = ("gopher-quality", "gopher-repetition", "c4", "c4-datatrove", "c4-fineweb", "fineweb", "fineweb-code", "refinedweb-lines")  # fmt: skip
+ENGLISH = ("gopher-quality", "gopher-repetition", "c4", "c4-tfds", "c4-datatrove", "c4-fineweb", "fineweb", "fineweb-code", "refinedweb-lines")  # fmt: skip
 
 
 def test_good_text_passes_every_rule_of_every_preset():
@@ -95,6 +98,10 @@ PLANTED = {
     "c4/lorem-ipsum": GOOD + "\n\nThere was lorem ipsum in the template.",
     "c4/curly-braces": GOOD + "\n\nThe code said { and went on with it.",
     "c4/length": "\n".join(f"{SENTENCES[i % 6][:-1]} {i}." for i in range(2300)),
+    "c4-tfds/sentences": "The one long line of this page ends here and that is all there is to it.",
+    "c4-tfds/lorem-ipsum": GOOD + "\n\nThere was lorem ipsum in the template.",
+    "c4-tfds/curly-braces": GOOD + "\n\nThe code said { and went on with it.",
+    "c4-tfds/length": "\n".join(f"{SENTENCES[i % 6][:-1]} {i}." for i in range(2300)),
     "c4-datatrove/lorem-ipsum": GOOD + "\n\nThere was lorem ipsum in the template.",
     "c4-datatrove/curly-braces": GOOD + "\n\nThe code said { and went on with it.",
     "c4-datatrove/sentences": "\n".join(SENTENCES[:4]),
@@ -227,6 +234,43 @@ def test_shipped_presets_say_where_they_come_from():
         assert len(preset.source) > 20 and preset.divergences
         for rule in preset.rules:
             assert rule.reason and rule.statistic in STATISTICS
+
+
+def test_the_paper_and_the_code_of_c4_differ_where_a_line_is_dropped_first():
+    """TFDS looks for braces and lorem ipsum in lines that its rules before keep, the paper in the page."""
+    text = GOOD + "\n\nif (x) { lorem ipsum"
+    assert removed_by(text, "c4") == {"c4/curly-braces", "c4/lorem-ipsum"}
+    assert removed_by(text, "c4-tfds") == set()
+    assert load_preset("c4").lines == load_preset("c4-tfds").lines
+    assert "c4_tfds_kept_lines" not in STATISTICS  # measured once
+
+
+@pytest.mark.parametrize("name", [*ENGLISH, "chinese"])
+def test_every_threshold_of_every_preset_can_be_overridden(name):
+    preset = load_preset(name)
+    changed = load_preset(name, {rule.name: rule.threshold / 2 for rule in preset.rules})
+    assert [rule.threshold for rule in changed.rules] == [rule.threshold / 2 for rule in preset.rules]
+    off = load_preset(name, {rule.name: None for rule in preset.rules})
+    assert not off.rules
+    if preset.lines:
+        plain = {f"lines.{field}": None for field, _ in preset.lines.in_force()}
+        assert load_preset(name, plain).lines == LineRules()
+
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "filter.md"
+
+
+def test_the_page_lists_every_preset_and_every_rule_as_the_files_have_them():
+    page = DOCS.read_text(encoding="utf-8").split("\n")
+    told = [line for line in page if re.match(r"\| `[a-z0-9-]+` \| `[a-z0-9-]+` \|", line)]
+    wanted = [
+        f"| `{name}` | `{rule.name}` | {rule} | {rule.reason} |"
+        for name in (*ENGLISH[1::-1], *ENGLISH[2:], "chinese")
+        for rule in load_preset(name).rules
+    ]
+    assert told == wanted
+    for name in preset_names():
+        assert any(line.startswith(f"| `{name}` | ") for line in page if line not in told), name
 
 
 def test_thresholds_can_be_changed_and_rules_switched_off():

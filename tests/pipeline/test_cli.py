@@ -39,6 +39,7 @@ VERBS = [
         )
     ],
     *[("shards", verb) for verb in ("stats", "head", "verify")],
+    *[("filter", verb) for verb in ("explain", "presets")],
     *[("quality", verb) for verb in ("train", "evaluate", "threshold")],
     *[("config", verb) for verb in ("show", "schema")],
 ]
