@@ -9,7 +9,7 @@ import typer
 
 from pipeline.cli import dedup
 from pipeline.cli import filter as filtering
-from pipeline.cli.outputs import Output, folder_of
+from pipeline.cli.outputs import folder_of
 from pipeline.cli.running import Config, DryRun, Options, Runner, Workers, known, run_jobs
 
 _STAGE_HELP = {
@@ -82,11 +82,24 @@ def _stage_verb(stage: str) -> Callable[..., None]:
     return verb
 
 
-def report(output: Output) -> None:
-    """Write report.html, one page with everything that happened, and report.json.
+def report(
+    outputs: Annotated[
+        list[str], typer.Argument(help="a corpus's output folder or YAML, or folders of training runs to overlay")
+    ],
+    to: Annotated[str | None, typer.Option(help="the page, where runs are overlaid")] = None,
+) -> None:
+    """Write report.html, one page with everything that happened, and report.json; of several runs, their curves.
 
     gristmill report out/corpus
-    """
-    from pipeline.report.corpus_report import write_report
 
-    typer.echo(write_report(folder_of(output)))
+    gristmill report runs/a runs/b --to runs/compared.html
+    """
+    folders = [folder_of(output) for output in outputs]
+    if len(folders) == 1 and to is None:
+        from pipeline.report.corpus_report import write_report
+
+        typer.echo(write_report(folders[0]))
+    else:
+        from pipeline.report.training_page import write_training_report
+
+        typer.echo(write_training_report(folders, to))

@@ -103,13 +103,15 @@ def write_training_run(output: Path, steps: int = 400, seed: int = 0) -> Path:
                 * (0.1 if step > 0.9 * steps else 0.316 if step > 0.8 * steps else 1),
                 "gradient_norm": 0.6 + 3 * math.exp(-step / 30) + random_.random() * 0.2,
                 "tokens_per_s": 21_000 + random_.gauss(0, 900),
-                "seconds": step * 0.78,
+                "seconds": 0.78,
+                "mfu": 0.41 + random_.gauss(0, 0.01),
+                "memory_bytes": 2_100_000_000 + step,
+                "parts": {"data": 0.002, "forward": 0.25, "backward": 0.49, "optimizer": 0.03, "other": 0.008},
             }
         )
         if step % 50 == 0:
-            lines.append(
-                {"step": step, "validation_loss": loss + 0.12, "bits_per_byte": (loss + 0.12) / math.log(2) / 3.9}
-            )
+            figures = {"validation_loss": loss + 0.12, "bits_per_byte": (loss + 0.12) / math.log(2) / 3.9}
+            lines.append({"step": step, **figures, "sources": {"web": figures, "books": figures}})
     path = output / "metrics.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 401, "lo')

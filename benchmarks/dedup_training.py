@@ -1,0 +1,234 @@
+"""What deduplication changes for a model: two equal runs, on the raw and on the deduplicated snapshot dumps.
+
+    python -m benchmarks.dedup_training --json --chart docs/dedup-training.svg
+
+Both train the same small model from the same weights on as many tokens, with one tokenizer, and are measured on the
+same held-out documents in bits per byte. Held out are whole clusters of copies, of which one document is measured on;
+what else resembles one of these (Jaccard similarity of 5-word shingles, exact, of all pairs) is withheld from both runs
+too, so that neither has seen a near copy of what it is asked. Given again, the command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from benchmarks.harness import SNAPSHOTS, Watch, finish, machine, row
+from benchmarks.measuring.curves import write_curves
+from dedup.shingles import distinct_shingles
+from pipeline import config_file, stages
+from pipeline.corpus import Corpus
+from tokenizer.shuffle import shuffle_hash
+from training.config import training_config
+from training.trainer import train
+
+NGRAM = 5
+MOST_SIMILAR = 0.3  # a document this like a held-out one is withheld; the pipeline joins copies from 0.7 on
+CORPORA = ("raw", "deduplicated")
+CONTEXT, BATCH = 512, 8
+MEASUREMENTS = 8  # of the held-out documents, beside the one at the start
+
+
+class Division(NamedTuple):
+    """Rows of the documents: what each run may train on, and what is measured on."""
+
+    raw: np.ndarray
+    deduplicated: np.ndarray
+    held_out: np.ndarray
+    withheld: int  # documents that no run sees: held-out clusters, and what resembles them
+    most_similar: float  # highest Jaccard similarity left between a held-out document and one trained on
+
+
+def main() -> int:
+    """Runs the benchmark; 1 if a check is false."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--wet", default=str(SNAPSHOTS / "{dump}.warc.wet.gz"), help="WET files, with {dump}")
+    parser.add_argument("--folder", type=Path, default=Path("out/dedup-training"), help="corpora and runs go here")
+    parser.add_argument("--tokens", type=float, default=4e6, help="training tokens of each run")
+    parser.add_argument("--held-out", type=int, default=120, help="clusters held out")
+    parser.add_argument("--preset", default="2m", help="the model")
+    parser.add_argument("--vocabulary", type=int, default=8000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--chart", type=Path, help="draw the curves into this SVG file")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, in the last line")
+    arguments = parser.parse_args()
+    return finish(measure(arguments), arguments.json)
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The report: bits per byte of both runs as they went."""
+    folder, began = arguments.folder, time.monotonic()
+    documents, kept, clusters = _deduplicated(arguments)
+    division = divide(documents["text"], kept, clusters, arguments.held_out, arguments.seed)
+    shards = _shards(arguments, documents, division)
+    runs = {name: _run(arguments, name, shards[name], shards["held-out"]) for name in CORPORA}
+
+    results, curves = [], {}
+    for name, rows in runs.items():
+        measured = [r for r in rows if "bits_per_byte" in r]
+        steps = [r for r in rows if "loss" in r]
+        curves[name] = [(r["step"] * CONTEXT * BATCH, r["bits_per_byte"]) for r in measured]
+        results += [
+            row(name, f"after {tokens:,} tokens", "bits_per_byte", bits, "bits/byte") for tokens, bits in curves[name]
+        ]
+        last = steps[-max(1, len(steps) // 20) :]
+        results += [
+            row(name, "training loss, last 5 % of the steps", "loss", np.mean([r["loss"] for r in last]), "nats/token"),
+            row(name, "held-out loss at the end", "loss", measured[-1]["validation_loss"], "nats/token"),
+            row(name, "tokens in the shards", "tokens", _tokens(shards[name]), "tokens"),
+            row(name, "training", "tokens_per_s", np.median([r["tokens_per_s"] for r in steps]), "tokens/s"),
+        ]
+    results.append(row("gristmill", "corpora and both runs", "seconds", time.monotonic() - began, "s"))
+    if arguments.chart:
+        write_curves(
+            arguments.chart, curves, "Two equal runs on the same held-out documents", "training tokens", "bits per byte"
+        )
+    ends = {name: curve[-1][1] for name, curve in curves.items()}
+    held_out, trained = set(division.held_out.tolist()), {*division.raw.tolist(), *division.deduplicated.tolist()}
+    return {
+        "name": "dedup_training",
+        "machine": machine(),
+        "input": {"documents": len(documents["text"]), "bytes": pc.sum(pc.binary_length(documents["text"])).as_py()},
+        "results": results,
+        "ratios": {"raw": round(ends["raw"] / ends["deduplicated"], 4)},
+        "checks": {
+            "both runs took the same tokens": len({curve[-1][0] for curve in curves.values()}) == 1,
+            "no held-out document is trained on": not held_out & trained,
+            f"none resembles one that is: Jaccard below {MOST_SIMILAR}": division.most_similar < MOST_SIMILAR,
+            "both learned": all(curve[-1][1] < curve[0][1] for curve in curves.values()),
+            "both began alike": len({curve[0][1] for curve in curves.values()}) == 1,
+        },
+        "notes": [
+            f"{len(division.held_out)} held-out documents; {division.withheld} documents are withheld from both runs, "
+            f"{len(division.raw)} are raw, {len(division.deduplicated)} deduplicated",
+            f"highest Jaccard similarity of a held-out document to one trained on: {division.most_similar:.3f}",
+            f"runs: {folder}/runs; gristmill report {folder}/runs/raw {folder}/runs/deduplicated",
+        ],
+    }
+
+
+def divide(texts: pa.ChunkedArray, kept: np.ndarray, clusters: np.ndarray, count: int, seed: int) -> Division:
+    """Holds out ``count`` clusters, drawn by the hash of their id, and what resembles the document that stays of each.
+
+    ``kept`` bool and ``clusters`` uint64 by document.
+    """
+    ids = np.unique(clusters)
+    if count >= len(ids):
+        raise ValueError(f"--held-out {count}: there are {len(ids)} clusters in all; hold out fewer")
+    chosen = ids[np.argsort(shuffle_hash(ids, 0, seed), kind="stable")[:count]]
+    inside = np.isin(clusters, chosen)
+    held_out = np.flatnonzero(inside & kept)
+    similar = _similarity(texts, held_out)
+    withheld = inside | (similar >= MOST_SIMILAR)
+    return Division(
+        np.flatnonzero(~withheld), np.flatnonzero(~withheld & kept), held_out, int(withheld.sum()),
+        float(similar[~withheld].max()),
+    )  # fmt: skip
+
+
+def _similarity(texts: pa.ChunkedArray, held_out: np.ndarray) -> np.ndarray:
+    """The highest Jaccard similarity of each document to a held-out one, float64 [documents]; 1 of those themselves."""
+    shingles, offsets = distinct_shingles(texts, NGRAM)
+    sizes = np.diff(offsets)
+    owner = np.repeat(np.arange(len(held_out)), sizes[held_out])
+    wanted = np.concatenate([shingles[offsets[i] : offsets[i + 1]] for i in held_out])
+    order = np.argsort(wanted, kind="stable")
+    wanted, owner = wanted[order], owner[order]
+    first, last = wanted.searchsorted(shingles, "left"), wanted.searchsorted(shingles, "right")
+    found = last > first
+    document = np.repeat(np.arange(len(sizes)), sizes)[found]
+    counts = (last - first)[found]
+    places = np.repeat(first[found], counts) + np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+    pairs = np.repeat(document, counts) * len(held_out) + owner[places]
+    pairs, shared = np.unique(pairs, return_counts=True)
+    left, right = pairs // len(held_out), held_out[pairs % len(held_out)]
+    best = np.zeros(len(sizes))
+    np.maximum.at(best, left, shared / (sizes[left] + sizes[right] - shared))
+    return best
+
+
+def _deduplicated(arguments: argparse.Namespace) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+    """All documents with text, and dedup's decision about each: whether it stays, and its cluster."""
+    output = arguments.folder / "dedup"
+    raw = {
+        "name": "dedup-training", "output": str(output), "engine": {"workers": arguments.workers},
+        "sources": [{"name": "commoncrawl", "format": "wet", "paths": [arguments.wet]}],
+    }  # fmt: skip
+    stages.run(Corpus(config_file.parse(raw)), stages.until("dedup"), Watch())
+    documents = _read(output / "documents", ["key", "url", "text"])
+    decided = _read(output / "clusters", ["key", "cluster", "kept"])
+    order = np.argsort(decided["key"].to_numpy())
+    keys = documents["key"].to_numpy()
+    rows = order[np.searchsorted(decided["key"].to_numpy(), keys, sorter=order)]
+    assert np.array_equal(decided["key"].to_numpy()[rows], keys)
+    return documents, decided["kept"].to_numpy()[rows], decided["cluster"].to_numpy()[rows]
+
+
+def _read(folder: Path, columns: list[str]) -> pa.Table:
+    paths = sorted(folder.glob("dump=*/*.parquet"))
+    return pa.concat_tables([pq.ParquetFile(path).read(columns) for path in paths])
+
+
+def _shards(arguments: argparse.Namespace, documents: pa.Table, division: Division) -> dict[str, Path]:
+    """Shards of what each run reads and of the held-out documents, all with the deduplicated text's tokenizer."""
+    chosen = {"deduplicated": division.deduplicated, "raw": division.raw, "held-out": division.held_out}
+    shards = {}
+    for name, rows in chosen.items():
+        folder = arguments.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(documents.take(rows), folder / "documents.parquet")
+        first = name == "deduplicated"
+        raw = {
+            "name": name, "output": str(folder / "corpus"), "engine": {"workers": arguments.workers},
+            "sources": [{"name": "commoncrawl", "format": "parquet", "paths": [str(folder / "documents.parquet")],
+                         "columns": {"id": "url"}}],
+            "dedup": {"min_cluster_size": 1_000_000},  # what is a copy was decided before
+            "tokenizer": {"vocabulary": arguments.vocabulary} if first
+            else {"path": str(arguments.folder / "deduplicated" / "corpus" / "tokenizer")},
+            "shards": {"validation_share": 0.0},
+        }  # fmt: skip
+        stages.run(Corpus(config_file.parse(raw)), stages.until(None), Watch())
+        shards[name] = folder / "corpus" / "shards"
+    return shards
+
+
+def _run(arguments: argparse.Namespace, name: str, shards: Path, held_out: Path) -> list[dict[str, Any]]:
+    """Trains on one corpus, or goes on; the rows of its metrics."""
+    output = arguments.folder / "runs" / name
+    steps = max(MEASUREMENTS, round(arguments.tokens / (CONTEXT * BATCH) / MEASUREMENTS) * MEASUREMENTS)
+    config = {
+        "model": {"preset": arguments.preset, "context": CONTEXT, "init_std": 0.02},
+        "data": {"shards": str(shards), "batch": BATCH, "seed": arguments.seed}, "output": str(output), "steps": steps,
+        "optimizer": {"learning_rate": 3e-3}, "schedule": {"warmup_steps": max(1, steps // 50)},
+        "checkpoint": {"every": steps // MEASUREMENTS, "keep": 1},
+        "validation": {"every": steps // MEASUREMENTS, "tokens": 10**9,
+                       "shards": [{"path": str(held_out), "name": "held-out", "split": "train"}]},
+        "seed": arguments.seed,
+    }  # fmt: skip
+
+    def watch(event: str, facts: Mapping[str, Any]) -> None:
+        if event == "validation":
+            told = f"{name}, step {facts['step']} of {steps}: {facts['bits_per_byte']:.4f} bits per byte"
+            print(told, file=sys.stderr, flush=True)
+
+    train(training_config(config), watch)
+    return [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+
+
+def _tokens(shards: Path) -> int:
+    return json.loads((shards / "shards.json").read_text())["splits"]["train"]["tokens"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
