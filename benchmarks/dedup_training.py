@@ -36,7 +36,7 @@ NGRAM = 5
 MOST_SIMILAR = 0.3  # a document this like a held-out one is withheld; the pipeline joins copies from 0.7 on
 CORPORA = ("raw", "deduplicated")
 CONTEXT, BATCH = 512, 8
-MEASUREMENTS = 8  # of the held-out documents, beside the one at the start
+MEASUREMENTS = 6  # of the held-out documents, beside the one at the start
 
 
 class Division(NamedTuple):
@@ -54,8 +54,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wet", default=str(SNAPSHOTS / "{dump}.warc.wet.gz"), help="WET files, with {dump}")
     parser.add_argument("--folder", type=Path, default=Path("out/dedup-training"), help="corpora and runs go here")
-    parser.add_argument("--tokens", type=float, default=4e6, help="training tokens of each run")
-    parser.add_argument("--held-out", type=int, default=120, help="clusters held out")
+    parser.add_argument(
+        "--share", type=float, default=0.25, help="of the clusters of copies that take part, all copies"
+    )
+    parser.add_argument(
+        "--passes", type=float, default=1.0, help="of the deduplicated text, in tokens: both runs' length"
+    )
+    parser.add_argument("--held-out", type=int, default=60, help="clusters held out")
     parser.add_argument("--preset", default="2m", help="the model")
     parser.add_argument("--vocabulary", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=2)
@@ -70,9 +75,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """The report: bits per byte of both runs as they went."""
     folder, began = arguments.folder, time.monotonic()
     documents, kept, clusters = _deduplicated(arguments)
-    division = divide(documents["text"], kept, clusters, arguments.held_out, arguments.seed)
+    division = divide(documents["text"], kept, clusters, arguments.share, arguments.held_out, arguments.seed)
     shards = _shards(arguments, documents, division)
-    runs = {name: _run(arguments, name, shards[name], shards["held-out"]) for name in CORPORA}
+    tokens = round(arguments.passes * _tokens(shards["deduplicated"]))
+    runs = {name: _run(arguments, name, shards[name], shards["held-out"], tokens) for name in CORPORA}
 
     results, curves = [], {}
     for name, rows in runs.items():
@@ -118,22 +124,26 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def divide(texts: pa.ChunkedArray, kept: np.ndarray, clusters: np.ndarray, count: int, seed: int) -> Division:
-    """Holds out ``count`` clusters, drawn by the hash of their id, and what resembles the document that stays of each.
+def divide(
+    texts: pa.ChunkedArray, kept: np.ndarray, clusters: np.ndarray, share: float, count: int, seed: int
+) -> Division:
+    """Takes a share of the clusters, holds out ``count`` of these and what resembles the document that stays of each.
 
-    ``kept`` bool and ``clusters`` uint64 by document.
+    Clusters are drawn by the hash of their id. ``kept`` bool and ``clusters`` uint64 by document. Raises SystemExit
+    when nothing would be left to train on.
     """
     ids = np.unique(clusters)
-    if count >= len(ids):
-        raise ValueError(f"--held-out {count}: there are {len(ids)} clusters in all; hold out fewer")
-    chosen = ids[np.argsort(shuffle_hash(ids, 0, seed), kind="stable")[:count]]
-    inside = np.isin(clusters, chosen)
+    drawn = ids[np.argsort(shuffle_hash(ids, 0, seed), kind="stable")][: round(share * len(ids))]
+    if count >= len(drawn):
+        raise SystemExit(f"--held-out {count}: only {len(drawn)} clusters take part; hold out fewer, or raise --share")
+    part, inside = np.isin(clusters, drawn), np.isin(clusters, drawn[:count])
     held_out = np.flatnonzero(inside & kept)
     similar = _similarity(texts, held_out)
     withheld = inside | (similar >= MOST_SIMILAR)
+    seen = part & ~withheld
     return Division(
-        np.flatnonzero(~withheld), np.flatnonzero(~withheld & kept), held_out, int(withheld.sum()),
-        float(similar[~withheld].max()),
+        np.flatnonzero(seen), np.flatnonzero(seen & kept), held_out, int((part & withheld).sum()),
+        float(similar[seen].max(initial=0)),
     )  # fmt: skip
 
 
@@ -163,7 +173,7 @@ def _deduplicated(arguments: argparse.Namespace) -> tuple[pa.Table, np.ndarray, 
     output = arguments.folder / "dedup"
     raw = {
         "name": "dedup-training", "output": str(output), "engine": {"workers": arguments.workers},
-        "sources": [{"name": "commoncrawl", "format": "wet", "paths": [arguments.wet]}],
+        "filter": {"presets": []}, "sources": [{"name": "commoncrawl", "format": "wet", "paths": [arguments.wet]}],
     }  # fmt: skip
     stages.run(Corpus(config_file.parse(raw)), stages.until("dedup"), Watch())
     documents = _read(output / "documents", ["key", "url", "text"])
@@ -191,6 +201,7 @@ def _shards(arguments: argparse.Namespace, documents: pa.Table, division: Divisi
         first = name == "deduplicated"
         raw = {
             "name": name, "output": str(folder / "corpus"), "engine": {"workers": arguments.workers},
+            "filter": {"presets": []},
             "sources": [{"name": "commoncrawl", "format": "parquet", "paths": [str(folder / "documents.parquet")],
                          "columns": {"id": "url"}}],
             "dedup": {"min_cluster_size": 1_000_000},  # what is a copy was decided before
@@ -203,10 +214,10 @@ def _shards(arguments: argparse.Namespace, documents: pa.Table, division: Divisi
     return shards
 
 
-def _run(arguments: argparse.Namespace, name: str, shards: Path, held_out: Path) -> list[dict[str, Any]]:
+def _run(arguments: argparse.Namespace, name: str, shards: Path, held_out: Path, tokens: int) -> list[dict[str, Any]]:
     """Trains on one corpus, or goes on; the rows of its metrics."""
     output = arguments.folder / "runs" / name
-    steps = max(MEASUREMENTS, round(arguments.tokens / (CONTEXT * BATCH) / MEASUREMENTS) * MEASUREMENTS)
+    steps = max(MEASUREMENTS, round(tokens / (CONTEXT * BATCH) / MEASUREMENTS) * MEASUREMENTS)
     config = {
         "model": {"preset": arguments.preset, "context": CONTEXT, "init_std": 0.02},
         "data": {"shards": str(shards), "batch": BATCH, "seed": arguments.seed}, "output": str(output), "steps": steps,
