@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 DEMO := out/demo
 TESTERS ?= 2  # processes that tests run in
 
-.PHONY: demo test check test-fast test-long bench gpu clean
+.PHONY: demo test check test-fast test-long bench dedup-training gpu clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,9 @@ test-long: $(READY)
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks
+
+dedup-training: $(READY)  # fifteen minutes on two cores: what deduplication changes for a model
+	$(BIN)/python -m benchmarks.dedup_training --chart docs/dedup-training.svg
 
 gpu:
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu

@@ -1,4 +1,7 @@
-"""What only a GPU can show: `make gpu` runs the tests marked `gpu`. Without one it says so and exits 0."""
+"""What only a GPU can show: `make gpu` runs the tests marked `gpu`, then times a training step beside transformers.
+
+Without a GPU it says so and exits 0.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import sys
 
 
 def main() -> int:
-    """Runs the GPU tests of the trainer where torch finds a GPU."""
+    """Runs the GPU tests and the GPU's benchmark of the trainer where torch finds a GPU."""
     try:
         import torch
     except ImportError:
@@ -17,7 +20,8 @@ def main() -> int:
         print("torch finds no GPU here: nothing to run")
         return 0
     print(torch.cuda.get_device_name(), flush=True)
-    return subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests/training"]).returncode
+    commands = (["pytest", "-q", "-m", "gpu", "tests/training"], ["benchmarks.train_step", "--json"])
+    return max(subprocess.run([sys.executable, "-m", *command]).returncode for command in commands)
 
 
 if __name__ == "__main__":
