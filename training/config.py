@@ -205,7 +205,7 @@ class ValidationConfig:
 class MetricsConfig:
     """What is written down beside metrics.jsonl."""
 
-    tensorboard: bool = setting("also write the output folder's tensorboard/, for TensorBoard", True)
+    tensorboard: bool = setting("also write the output folder's tensorboard/; needs the package tensorboard", False)
     peak_tflops: float | None = setting(
         "dense peak of one device in TFLOP/s, which MFU is a share of; null takes a known GPU's for bfloat16", None,
         above=0,

@@ -7,15 +7,15 @@ import math
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import torch
 
+from training.errors import TrainingError
 from training.evaluate import Score, total
-from training.event_file import EventFile
 
 FILE_NAME = "metrics.jsonl"
 _BOARD = "tensorboard"
@@ -35,13 +35,14 @@ class MetricsLog:
         if write:
             _rewind(folder / FILE_NAME, step)
         self._rows = open(folder / FILE_NAME if write else os.devnull, "a", buffering=1)  # noqa: SIM115
-        self._board = EventFile(folder / _BOARD, step + 1 if step else 0) if tensorboard and write else None
+        self._board = _board(folder / _BOARD, step) if tensorboard and write else None
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Adds one row, whole."""
         self._rows.write(json.dumps(row) + "\n")
         if self._board:
-            self._board.add(row["step"], dict(_scalars(row)))
+            for tag, value in _scalars(row):
+                self._board.add_scalar(tag, value, row["step"])
 
     def __enter__(self) -> MetricsLog:
         return self
@@ -50,6 +51,18 @@ class MetricsLog:
         self._rows.close()
         if self._board:
             self._board.close()
+
+
+def _board(folder: Path, step: int) -> Any:
+    """Torch's writer of TensorBoard files; what older files of the folder hold after ``step`` is void."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise TrainingError(
+            "metrics.tensorboard true needs the package tensorboard, which the extra `train` brings: "
+            "pip install tensorboard, or set it to false"
+        ) from error
+    return SummaryWriter(folder, purge_step=step + 1 if step else None)
 
 
 def speed(tokens: int, parts: Mapping[str, float], flops_per_token: float, peak: float | None) -> dict[str, Any]:
@@ -89,7 +102,7 @@ def _figures(score: Score) -> dict[str, Any]:
     return {"validation_loss": score.loss, "bits_per_byte": score.bits_per_byte}
 
 
-def _scalars(row: Mapping[str, Any], below: str = "") -> Any:
+def _scalars(row: Mapping[str, Any], below: str = "") -> Iterator[tuple[str, float]]:
     """A row as TensorBoard tags: ``train/loss``, ``parts/forward``, ``sources/web/bits_per_byte``, …"""
     for key, value in row.items():
         if isinstance(value, Mapping):

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import json
-import struct
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from training.clock import PARTS, StepClock
+from training.errors import TrainingError
 from training.evaluate import Score, total
-from training.event_file import EventFile, _checksum
 from training.flops import peak_flops
 from training.metrics import MetricsLog, peak_memory, speed, validation_row
 
 
 def board(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """What TensorBoard itself reads in a folder."""
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    read = accumulator.EventAccumulator(str(folder))
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    read = EventAccumulator(str(folder))
     read.Reload()
     return {tag: [(e.step, e.value) for e in read.Scalars(tag)] for tag in read.Tags()["scalars"]}
-
-
-def test_checksums_are_crc_32c() -> None:
-    crc = 0xE3069283  # of "123456789", from the catalogue of parametrised CRC algorithms
-    assert _checksum(b"123456789") == struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-
-def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
-    with EventFile(tmp_path) as file:
-        for step in range(1, 301):
-            file.add(step, {"train/loss": 10 / step, "größe": float(step)})
-    read = board(tmp_path)
-    assert set(read) == {"train/loss", "größe"}
-    assert [step for step, _ in read["train/loss"]] == list(range(1, 301))
-    assert [value for _, value in read["train/loss"]] == pytest.approx([10 / step for step in range(1, 301)])
 
 
 def test_steps_of_a_resumed_run_take_the_place_of_the_lost_ones(tmp_path: Path) -> None:
@@ -53,6 +39,12 @@ def test_steps_of_a_resumed_run_take_the_place_of_the_lost_ones(tmp_path: Path) 
     read = board(tmp_path / "tensorboard")
     assert set(read) == {"train/loss", "parts/forward", "speed/mfu"}
     assert dict(read["train/loss"]) == {s: 5.0 if s < 7 else 4.0 for s in range(1, 12)}
+
+
+def test_the_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(TrainingError, match=r"metrics\.tensorboard true needs the package tensorboard"):
+        MetricsLog(tmp_path, 0, tensorboard=True)
 
 
 def test_without_tensorboard_there_is_no_folder(tmp_path: Path) -> None:
