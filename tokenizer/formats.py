@@ -20,6 +20,7 @@ import numpy as np
 from tokenizer.foreign_parts import added_tokens, check_numbers, check_parts
 from tokenizer.merges import BYTE_OF_ID, Merges
 from tokenizer.numbering import check_ids, follow_directly
+from tokenizer.output_files import whole
 from tokenizer.pretokenizers import Pretokenizer, from_tokenizers
 from tokenizer.special_tokens import DEFAULT_SPECIAL_TOKENS, check_special_tokens, padded_vocabulary
 
@@ -107,12 +108,11 @@ class Tokenizer:
 
 def save(tokenizer: Tokenizer, folder: str | Path) -> list[Path]:
     """Writes ``tokenizer.json`` and ``tokenizer_config.json`` into ``folder``; returns their paths."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, text in to_json(tokenizer).items():
-        (folder / name).write_text(text, encoding="utf-8")
-        written.append(folder / name)
+        written.append(Path(folder) / name)
+        with whole(written[-1]) as file:
+            file.write(text.encode())
     return written
 
 

@@ -10,17 +10,15 @@ A document is one sequence here. Tokens take two bytes where the vocabulary allo
 
 from __future__ import annotations
 
-import os
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow.compute as pc
 
-from tokenizer.shards import open_shard, read_index, shard_files
+from tokenizer.output_files import whole
+from tokenizer.shard_index import read_index, shard_files
+from tokenizer.shards import open_shard
 
 MAGIC, VERSION = b"MMIDIDX\x00\x00", 1
 _KINDS = {np.dtype(np.uint16): 8, np.dtype(np.int32): 4}
@@ -32,7 +30,7 @@ def export(folder: Path, split: str, prefix: Path) -> tuple[int, int]:
     """Writes one split of a folder of shards as ``prefix.bin`` and ``prefix.idx``, in the order of the shuffle.
 
     Holds one record batch of tokens and 20 bytes a document in memory. Both files appear only when they are whole.
-    Amounts are compared with the index, and tokens with its vocabulary; checksums only by ``shards.verify``.
+    Amounts are compared with the index, and tokens with its vocabulary; checksums only by ``shard_verification``.
 
     Returns:
         Documents and tokens written.
@@ -44,7 +42,7 @@ def export(folder: Path, split: str, prefix: Path) -> tuple[int, int]:
     vocabulary = read_index(folder)["vocabulary"]
     kind = np.dtype(np.uint16 if vocabulary < _TWO_BYTES else np.int32)
     lengths = [np.empty(0, np.int32)]
-    with _whole(prefix.with_name(prefix.name + ".bin")) as file:
+    with whole(prefix.with_name(prefix.name + ".bin")) as file:
         for entry in shard_files(folder, split):
             path, first = folder / entry["path"], len(lengths)
             for batch in open_shard(path).to_batches():
@@ -63,22 +61,9 @@ def export(folder: Path, split: str, prefix: Path) -> tuple[int, int]:
                 )
     sizes = np.concatenate(lengths)
     ends = np.cumsum(sizes, dtype=np.int64)
-    with _whole(prefix.with_name(prefix.name + ".idx")) as file:
+    with whole(prefix.with_name(prefix.name + ".idx")) as file:
         file.write(MAGIC + struct.pack("<QBQQ", VERSION, _KINDS[kind], len(sizes), len(sizes) + 1))
         file.write(sizes.data)
         file.write(((ends - sizes) * kind.itemsize).data)
         file.write(np.arange(len(sizes) + 1, dtype=np.int64).data)
     return len(sizes), int(ends[-1]) if len(ends) else 0
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name when all of it is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

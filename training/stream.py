@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tokenizer.shards import INDEX_NAME, open_shard, read_index
+from tokenizer.shard_index import INDEX_NAME, read_index
+from tokenizer.shards import open_shard
 from training.config import ShardSet, ValidationSet
 from training.errors import TrainingError
 

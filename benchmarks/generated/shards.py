@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tokenizer.shards import ShardSummary, index, schema, write_index
+from tokenizer.shard_index import index_of, write_index
+from tokenizer.shards import ShardSummary, schema
 from tokenizer.shuffle import token_lists
 
 BLOCK = 1 << 22  # tokens of a record batch, as the pipeline writes them
@@ -58,7 +59,7 @@ def write_shards(folder: Path, tokens: int, seed: int = 0, vocabulary: int = VOC
             sha256=digest.hexdigest(),
         )  # fmt: skip
         shards.append((path.name, summary))
-    write_index(folder, index({"train": shards}, tokenizer=TOKENIZER, vocabulary=vocabulary, seed=seed, end=1))
+    write_index(folder, index_of({"train": shards}, tokenizer=TOKENIZER, vocabulary=vocabulary, seed=seed, end=1))
 
 
 def _block(seed: int, vocabulary: int) -> np.ndarray:

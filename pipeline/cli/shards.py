@@ -54,10 +54,10 @@ def stats(
     from rich.table import Table
 
     from pipeline.units import singular, size
-    from tokenizer import shards
+    from tokenizer import shard_statistics
 
     with as_one_line():
-        found = shards.stats(folder)
+        found = shard_statistics.stats(folder)
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -101,11 +101,11 @@ def head(
     """
     from pipeline.errors import GristmillError
     from pipeline.report.visible import visible_lines
-    from tokenizer import shards
+    from tokenizer import shard_index, shard_statistics
 
     with as_one_line():
-        rows = shards.head(folder, documents, split)
-        made_with, vocabulary = (shards.read_index(folder)[key] for key in ("tokenizer", "vocabulary"))
+        rows = shard_statistics.head(folder, documents, split)
+        made_with, vocabulary = (shard_index.read_index(folder)[key] for key in ("tokenizer", "vocabulary"))
     path, found = _tokenizer_of(folder, tokenizer)
     pieces = None
     if found is None:
@@ -132,11 +132,11 @@ def verify(folder: Folder, tokenizer: OfTokenizer = None) -> None:
     gristmill shards verify out/corpus/shards
     """
     from pipeline.errors import GristmillError
-    from tokenizer import shards
+    from tokenizer import shard_verification
 
     _, found = _tokenizer_of(folder, tokenizer)
     with as_one_line():
-        problems = shards.verify(folder, found.hash if found else None)
+        problems = shard_verification.verify(folder, found.hash if found else None)
     if problems:
         raise GristmillError("\n".join(problems))
     of = "" if found else "; there is no tokenizer beside them to compare theirs with, give it with --tokenizer"
@@ -165,11 +165,11 @@ def packing(
     from rich.console import Console
     from rich.table import Table
 
-    from tokenizer import shards
+    from tokenizer import shard_statistics
     from tokenizer.packing import packing_plan
 
     with as_one_line():
-        lengths = shards.document_lengths(folder, split)
+        lengths = shard_statistics.document_lengths(folder, split)
         plans = [packing_plan(lengths, each) for each in context]
     if as_json:
         for plan in plans:
@@ -206,7 +206,7 @@ def export(
     gristmill shards export out/corpus/shards --format megatron --out out/megatron
     """
     from pipeline.errors import ConfigError
-    from tokenizer import megatron, shards
+    from tokenizer import megatron, shard_index
 
     if form != "megatron":
         raise ConfigError(f"--format: `{form}` is unknown; there is megatron")
@@ -215,6 +215,6 @@ def export(
             f"--out: {out} holds the shards themselves, which only they may lie in: choose another folder"
         )
     with as_one_line():
-        for split in shards.read_index(folder)["splits"]:
+        for split in shard_index.read_index(folder)["splits"]:
             documents, tokens = megatron.export(folder, split, out / split)
             typer.echo(f"{out / split}.bin, .idx: {documents:,} documents, {tokens:,} tokens")

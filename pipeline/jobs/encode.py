@@ -1,4 +1,4 @@
-"""Mixture → token runs: each part's documents encoded and sorted by the shuffle's hash, ready to merge into shards."""
+"""Mixture → token runs: each part's documents encoded and sorted by the shuffle's hash, ready to merge into shuffle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.job import Job, Task
 from pipeline.jobs.train_tokenizer import shard_facts, tokenizer_of
 from pipeline.manifests import Outcome
 from pipeline.parts import text_bytes
-from tokenizer import fill_in_middle, shards
+from tokenizer import fill_in_middle, shuffle
 from tokenizer.encoder import Encoded, Encoder
 
 _RUN_TOKENS = 1 << 24  # bounds a worker's memory: a part with more tokens leaves several runs
@@ -44,14 +44,14 @@ def plan(corpus: Corpus) -> list[Task]:
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Encodes one part into runs, by split."""
     encoder = _encoder(task.arguments["tokenizer"], corpus.config.output)
-    runs = {split: _Runs(split, task, settings, corpus) for split in shards.SPLITS}
+    runs = {split: _Runs(split, task, settings, corpus) for split in shuffle.SPLITS}
     around = {"begin": settings["begin_token"], "end": settings["end_token"]}
     seed, rearranged = settings["seed"], 0
     languages: dict[str, dict[str, int]] = {}
     for documents, copies in mixed.read(task, corpus):
         encoded = encoder.encode(documents["text"], **around)
         keys = vector(documents["key"])
-        splits = shards.splits_of(keys, seed, settings["validation_share"], settings["test_share"])
+        splits = shuffle.splits_of(keys, seed, settings["validation_share"], settings["test_share"])
         for number, (split, run) in enumerate(runs.items()):
             # A document is held out once, and as it is, however often the mixture would repeat it in training.
             times, rate = (copies, settings["fill_in_middle"]) if split == "train" else (1, 0)
@@ -73,7 +73,7 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
         run.flush()
         counts |= {f"{split}_tokens": run.tokens, f"{split}_documents": run.documents}
     for what in ("tokens", "documents"):
-        counts[what] = sum(counts[f"{split}_{what}"] for split in shards.SPLITS)
+        counts[what] = sum(counts[f"{split}_{what}"] for split in shuffle.SPLITS)
     counts["rearranged"] = rearranged
     return Outcome(counts, {"languages": languages}, tuple(file for run in runs.values() for file in run.files))
 
@@ -84,28 +84,28 @@ class _Runs:
     def __init__(self, split: str, task: Task, settings: dict[str, Any], corpus: Corpus):
         self._path = f"runs/{split}/{task.name}"
         self._source, self._seed, self._corpus = task.arguments["source"], settings["seed"], corpus
-        self._pending: list[shards.Documents] = []
+        self._pending: list[shuffle.Documents] = []
         self._pending_tokens = 0
         self.documents = self.tokens = 0
         self.files: list[storage.StoredFile] = []
 
     def add(self, keys: np.ndarray, copy: int, encoded: Encoded) -> None:
         """Adds the copy of that number of some documents."""
-        hashes = shards.shuffle_hash(keys, copy, self._seed)
+        hashes = shuffle.shuffle_hash(keys, copy, self._seed)
         sources = pa.repeat(pa.scalar(self._source), len(keys)).dictionary_encode()
-        self._pending.append(shards.Documents(hashes, keys, sources, *encoded))
+        self._pending.append(shuffle.Documents(hashes, keys, sources, *encoded))
         self._pending_tokens += len(encoded.tokens)
         if self._pending_tokens >= _RUN_TOKENS:
             self.flush()
 
     def flush(self) -> None:
         """Writes what is pending as a run; nothing when there is nothing."""
-        documents = shards.concatenate(self._pending)
+        documents = shuffle.concatenate(self._pending)
         self._pending, self._pending_tokens = [], 0
         if not len(documents.keys):
             return
         with storage.atomic_write(self._corpus.path(f"{self._path}-run-{len(self.files):03d}.arrow")) as file:
-            shards.write_run(file.stream, *documents)
+            shuffle.write_run(file.stream, *documents)
         self.files.append(self._corpus.stored(file))
         self.documents += len(documents.keys)
         self.tokens += len(documents.tokens)

@@ -11,7 +11,8 @@ from pipeline.job import Job, Task
 from pipeline.jobs.train_tokenizer import shard_facts
 from pipeline.manifests import Outcome, Receipt
 from pipeline.storage import StoredFile
-from tokenizer import shards
+from tokenizer import shards, shuffle
+from tokenizer.shard_index import INDEX_NAME, index_of
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def plan(corpus: Corpus) -> list[Task]:
     receipts = corpus.receipts("runs")
     tokenizer = shard_facts(corpus)
     tasks = []
-    for split in shards.SPLITS:
+    for split in shuffle.SPLITS:
         runs = runs_of(receipts, split)
         contents = manifests.fingerprint([(run.path, run.sha256) for run in runs])
         tokens = sum(receipt.outcome.counts[f"{split}_tokens"] for receipt in receipts)
@@ -43,7 +44,7 @@ def runs_of(receipts: list[Receipt], split: str) -> list[StoredFile]:
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Merges one shard."""
-    bounds = shards.shard_bounds(task.arguments["of"])
+    bounds = shuffle.shard_bounds(task.arguments["of"])
     low, high = bounds[task.arguments["number"]], bounds[task.arguments["number"] + 1]
     # Every shard reads of every run: they are named by the manifest, not by each task.
     runs = runs_of(corpus.receipts("runs"), task.arguments["split"])
@@ -55,24 +56,24 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     return Outcome(counts, {"split": task.arguments["split"], "summary": vars(summary)}, (corpus.stored(file),))
 
 
-def _read(path: str, low: int, high: int) -> shards.Documents:
+def _read(path: str, low: int, high: int) -> shuffle.Documents:
     if storage.is_local(path):
-        return shards.read_run_range(path, low, high)
+        return shuffle.read_run_range(path, low, high)
     with storage.open_read(path) as file:
-        return shards.read_run_range(file, low, high)
+        return shuffle.read_run_range(file, low, high)
 
 
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Counts by split and source; writes the index of the shards."""
-    splits: dict[str, list[tuple[str, shards.ShardSummary]]] = {split: [] for split in shards.SPLITS}
+    splits: dict[str, list[tuple[str, shards.ShardSummary]]] = {split: [] for split in shuffle.SPLITS}
     for outcome in outcomes:
         summary = shards.ShardSummary(**outcome.details["summary"])
         splits[outcome.details["split"]].append((outcome.files[0].path.removeprefix("shards/"), summary))
     if not corpus.config.shards.test_share:
         del splits["test"]  # a split that nobody asked for
-    content = shards.index(splits, seed=corpus.config.shards.seed, **shard_facts(corpus))
-    index = storage.write_json(corpus.path(f"shards/{shards.INDEX_NAME}"), content)
-    index = index._replace(path=f"shards/{shards.INDEX_NAME}")
+    content = index_of(splits, seed=corpus.config.shards.seed, **shard_facts(corpus))
+    index = storage.write_json(corpus.path(f"shards/{INDEX_NAME}"), content)
+    index = index._replace(path=f"shards/{INDEX_NAME}")
     details = {
         "splits": {
             name: {key: split[key] for key in ("documents", "tokens")} for name, split in content["splits"].items()

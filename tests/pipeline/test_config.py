@@ -15,7 +15,7 @@ from pipeline import config, config_file, manifests, rules
 from pipeline.errors import ConfigError
 from pipeline.jobs import annotate, train_tokenizer
 from pipeline.sources.paths import expand
-from tokenizer import shards
+from tokenizer import shuffle
 from training.config import training_config
 
 MINIMAL = {"name": "tiny", "output": "out", "sources": [{"name": "web", "format": "wet", "paths": ["*.wet.gz"]}]}
@@ -179,8 +179,8 @@ def test_the_largest_numbers_that_are_allowed_work():
     mixture.copies(keys, 0.5, 0)
     assert len(set(signatures(texts, MinHashSettings(seed=seed)).minima[:, 0].tolist())) == 1
     assert mixture.copies(keys, 0.5, largest.mix.seed).sum() <= 8
-    assert len(set(shards.shuffle_hash(keys, 0, largest.shards.seed).tolist())) == 8
-    assert len(shards.splits_of(keys, largest.shards.seed, 0.5)) == len(keys)
+    assert len(set(shuffle.shuffle_hash(keys, 0, largest.shards.seed).tolist())) == 8
+    assert len(shuffle.splits_of(keys, largest.shards.seed, 0.5)) == len(keys)
     planned = mixture.plan({("web", "en"): 10**6}, None, None, 1.0, largest.mix.total_bytes)
     assert planned.total_bytes == 10**6
 

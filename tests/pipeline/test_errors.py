@@ -14,7 +14,7 @@ from pipeline.config import Engine
 from pipeline.errors import ConfigError, GristmillError, as_marked, from_marked, told
 from pipeline.job import telling_errors
 from pipeline.runners import runner_and_options
-from tokenizer import shards
+from tokenizer import shuffle
 
 
 def caught(call) -> Exception:
@@ -27,7 +27,7 @@ def caught(call) -> Exception:
     ("call", "kind", "words"),
     [
         (lambda: load_preset("c5"), ValueError, "unknown preset 'c5'; did you mean 'c4'?"),
-        (lambda: shards.splits_of(np.empty(0, np.uint64), 0, 2.0), ValueError, "validation_share 2.0 is outside 0..1"),
+        (lambda: shuffle.splits_of(np.empty(0, np.uint64), 0, 2.0), ValueError, "validation_share 2.0 is outside 0..1"),
         (
             lambda: check_schema(schema(MinHashSettings(seed=2)), MinHashSettings()),
             SettingsMismatch,
@@ -46,8 +46,8 @@ def test_what_a_room_refuses_is_told_as_it_says_it(call, kind, words):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: shards.shuffle_hash(np.arange(3), np.arange(2), 0),  # NumPy, called by us: shapes that do not fit
-        lambda: shards.concatenate([shards.Documents(*[np.empty((0, 1))] * 5), 1]),  # a wrong type
+        lambda: shuffle.shuffle_hash(np.arange(3), np.arange(2), 0),  # NumPy, called by us: shapes that do not fit
+        lambda: shuffle.concatenate([shuffle.Documents(*[np.empty((0, 1))] * 5), 1]),  # a wrong type
         lambda: int("x"),  # not in our code
         lambda: pa.array(["x"]).cast(pa.int64()),  # Arrow's own kind of ValueError
         lambda: {}["x"],

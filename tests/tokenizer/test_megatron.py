@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tokenizer import megatron, shards, shuffle
+from tokenizer.shard_index import index_of, write_index
 
 
 def read_dataset(prefix):
@@ -35,16 +36,16 @@ def test_documents_come_back_in_order(tmp_path, vocabulary, code):
     tokens = random.integers(0, vocabulary, lengths.sum()).astype(np.uint32)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     keys = np.arange(300, dtype=np.uint64)
-    hashes = shards.shuffle_hash(keys, 0, 3)
-    shards.write_run(tmp_path / "run", hashes, keys, ["web"] * 300, tokens, offsets)
+    hashes = shuffle.shuffle_hash(keys, 0, 3)
+    shuffle.write_run(tmp_path / "run", hashes, keys, ["web"] * 300, tokens, offsets)
     of = shards.schema("a" * 64, vocabulary)
     files = []
-    for k, (low, high) in enumerate(zip(shards.shard_bounds(3), shards.shard_bounds(3)[1:])):
+    for k, (low, high) in enumerate(zip(shuffle.shard_bounds(3), shuffle.shard_bounds(3)[1:])):
         path = tmp_path / f"{k}.arrow"
         files.append(
-            (path.name, shards.write_shard(path, [shards.read_run_range(str(tmp_path / "run"), low, high)], of))
+            (path.name, shards.write_shard(path, [shuffle.read_run_range(str(tmp_path / "run"), low, high)], of))
         )
-    shards.write_index(tmp_path, shards.index({"train": files}, tokenizer="a" * 64, vocabulary=vocabulary, seed=3))
+    write_index(tmp_path, index_of({"train": files}, tokenizer="a" * 64, vocabulary=vocabulary, seed=3))
     assert megatron.export(tmp_path, "train", tmp_path / "out" / "web") == (300, lengths.sum())
     found, documents = read_dataset(tmp_path / "out" / "web")
     assert found == code
@@ -62,15 +63,15 @@ def test_documents_come_back_in_order(tmp_path, vocabulary, code):
     ],
 )
 def test_what_the_index_does_not_say_is_not_written(tmp_path, change, told):
-    part = shards.Documents(
+    part = shuffle.Documents(
         np.arange(2, dtype=np.uint64), np.arange(2, dtype=np.uint64), shuffle.as_sources(["web"] * 2),
         np.arange(10, dtype=np.uint32), np.array([0, 4, 10]),
     )  # fmt: skip
     summary = shards.write_shard(tmp_path / "a.arrow", [part], shards.schema("a" * 64, 10))
-    index = shards.index({"train": [("a.arrow", summary)]}, tokenizer="a" * 64, vocabulary=10, seed=0)
+    index = index_of({"train": [("a.arrow", summary)]}, tokenizer="a" * 64, vocabulary=10, seed=0)
     index["splits"]["train"]["files"][0] |= {k: v for k, v in change.items() if k != "vocabulary"}
     index |= {k: v for k, v in change.items() if k == "vocabulary"}
-    shards.write_index(tmp_path, index)
+    write_index(tmp_path, index)
     with pytest.raises(ValueError, match=rf"a\.arrow: .*{told}; `gristmill shards verify`"):
         megatron.export(tmp_path, "train", tmp_path / "out" / "web")
     assert not list((tmp_path / "out").iterdir())

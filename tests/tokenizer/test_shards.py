@@ -14,22 +14,11 @@ from hypothesis import strategies as st
 
 from text.hashing import keyed_hash
 from tokenizer import shards, shuffle
-from tokenizer.shards import (
-    Documents,
-    head,
-    index,
-    open_shard,
-    read_index,
-    read_run_range,
-    shard_bounds,
-    shuffle_hash,
-    splits_of,
-    stats,
-    verify,
-    write_index,
-    write_run,
-    write_shard,
-)
+from tokenizer.shard_index import index_of, read_index, write_index
+from tokenizer.shard_statistics import head, stats
+from tokenizer.shard_verification import verify
+from tokenizer.shards import open_shard, write_shard
+from tokenizer.shuffle import Documents, read_run_range, shard_bounds, shuffle_hash, splits_of, write_run
 
 SCHEMA = shards.schema("a" * 64, 5000, None, 4000)
 
@@ -78,7 +67,7 @@ def folder(tmp_path):
         (tmp_path / f"part-{i}.arrow").write_bytes(content)
         entries.append((f"part-{i}.arrow", summary))
     splits = {"train": entries[:3], "validation": entries[3:]}
-    write_index(tmp_path, index(splits, tokenizer="a" * 64, vocabulary=5000, seed=7, end=4000))
+    write_index(tmp_path, index_of(splits, tokenizer="a" * 64, vocabulary=5000, seed=7, end=4000))
     return tmp_path
 
 
@@ -204,7 +193,7 @@ for part in range(8):
     keys = random.integers(0, 2**62, 2048).astype(np.uint64)
     tokens = random.integers(0, 5000, 2048 * 1024).astype(np.uint32)
     offsets = np.arange(2049, dtype=np.int64) * 1024
-    parts.append(shards.Documents(np.sort(keys), keys, shuffle.as_sources(["web"] * 2048), tokens, offsets))
+    parts.append(shuffle.Documents(np.sort(keys), keys, shuffle.as_sources(["web"] * 2048), tokens, offsets))
 shards.write_shard(sys.argv[1], parts[:1], shards.schema("a" * 64, 5000))  # what is loaded only once
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 summary = shards.write_shard(sys.argv[1], parts, shards.schema("a" * 64, 5000))
@@ -228,7 +217,9 @@ def test_an_empty_shard_is_a_shard(tmp_path):
 
 
 def test_reading_shards_needs_no_numba():
-    code = "import sys, tokenizer.shards; sys.exit('numba' in sys.modules or 'tokenizers' in sys.modules)"
+    code = (
+        "import sys, tokenizer.shards, tokenizer.shard_index; sys.exit(len({'numba', 'tokenizers'} & {*sys.modules}))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -316,12 +307,12 @@ def test_an_index_that_lacks_a_field_is_named(folder):
 FLIPS = """
 import random, sys
 from pathlib import Path
-from tokenizer import megatron, shards
+from tokenizer import megatron, shard_statistics
 folder, of = Path(sys.argv[1]), sys.argv[2]
 whole, refused, chance = (folder / of).read_bytes(), 0, random.Random(5)
 reads = [
-    lambda: shards.stats(folder),
-    lambda: [row["tokens"].sum() for row in shards.head(folder, 1000)],
+    lambda: shard_statistics.stats(folder),
+    lambda: [row["tokens"].sum() for row in shard_statistics.head(folder, 1000)],
     lambda: megatron.export(folder, "train", folder / "out"),
 ]
 places = [*range(0, 3000, 5), *range(len(whole) - 1500, len(whole), 5)]
