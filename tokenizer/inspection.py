@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from text.code_points import code_points
 from tokenizer.encoder import Encoder
 from tokenizer.formats import Tokenizer
 from tokenizer.inspection_kernels import count_characters, count_words
+from tokenizer.token_texts import described, longest_tokens
 
 _AMOUNTS = ("documents", "bytes", "tokens", "words")
 
@@ -73,7 +74,7 @@ class Inspection:
             "by": {name: self.rows(name) for name in self._by},
             "longest": longest_tokens(tokenizer, longest),
             "unused": len(absent),
-            "first_unused": _described(
+            "first_unused": described(
                 tokenizer, np.concatenate([absent[absent >= 256], absent[absent < 256]])[:unused]
             ),
             "cjk": _cjk_rows(tokenizer, self._occurrences),
@@ -150,21 +151,6 @@ def _row(name: str, amounts: np.ndarray) -> dict[str, Any]:
         "bytes_per_token": row["bytes"] / max(row["tokens"], 1),
         "fertility": row["tokens"] / max(row["words"], 1),
     }
-
-
-def longest_tokens(tokenizer: Tokenizer, count: int = 20) -> list[dict[str, Any]]:
-    """The longest regular tokens: ``id``, ``text`` (bytes that are not UTF-8 shown as �) and ``bytes``."""
-    regular = tokenizer.merges.tokens()
-    return _described(tokenizer, sorted(range(len(regular)), key=lambda rank: (-len(regular[rank]), rank))[:count])
-
-
-def _described(tokenizer: Tokenizer, ranks: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
-    regular = tokenizer.merges.tokens()
-    ids = np.arange(len(regular)) if tokenizer.ids is None else tokenizer.ids
-    return [
-        {"id": int(ids[rank]), "text": regular[rank].decode("utf-8", "replace"), "bytes": len(regular[rank])}
-        for rank in ranks
-    ]
 
 
 def unused_tokens(tokenizer: Tokenizer, tokens: np.ndarray) -> np.ndarray:

@@ -127,9 +127,10 @@ def train(
             checkpoint(Merges(training.merged[: training.done], training.merged_counts[: training.done]))
     learned = Merges(training.merged[: training.done].copy(), training.merged_counts[: training.done].copy())
     if strict and learned.vocabulary_size < vocabulary_size:
+        often = f" that occur {minimum_count:,} times or more" if minimum_count > 1 else ""
         raise ValueError(
-            f"vocabulary {vocabulary_size} is more than this text holds: it has pairs for {learned.vocabulary_size} "
-            "tokens; give more text or ask for fewer"
+            f"vocabulary {vocabulary_size} is more than this text holds: it has pairs{often} for "
+            f"{learned.vocabulary_size} tokens; give more text or ask for fewer"
         )
     return learned
 

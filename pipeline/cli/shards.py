@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.failures import as_one_line
-from pipeline.cli.tokenizer_looks import load
+from pipeline.cli.tokenizer.given import load
 
 if TYPE_CHECKING:
     from tokenizer.formats import Tokenizer
@@ -33,7 +33,7 @@ Folder = Annotated[
     ),
 ]
 OfTokenizer = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--tokenizer",
         help="The tokenizer of the shards, a tokenizer.json or its folder; the one beside them if not given.",
@@ -51,8 +51,9 @@ def stats(
     gristmill shards stats out/corpus/shards
     """
     from rich.console import Console
-    from rich.table import Table
+    from rich.markup import escape
 
+    from pipeline.cli.terminal_tables import numbers_table
     from pipeline.units import singular, size
     from tokenizer import shard_statistics
 
@@ -61,22 +62,22 @@ def stats(
     if as_json:
         typer.echo(json.dumps(found))
         return
-    table = Table(
-        "split", "documents", "tokens", "files", "size", "tokens a document: least · 10 % · half · 90 % · most"
-    )
+    console = Console(highlight=False)
+    splits = numbers_table("split", "documents", "tokens", "files", "size")
+    lengths = numbers_table("tokens a\ndocument", "least", "10 %", "half", "90 %", "most")
     for name, split in found["splits"].items():
-        lengths = " · ".join(f"{length:,}" for length in split["lengths"])
-        table.add_row(
-            name, f"{split['documents']:,}", f"{split['tokens']:,}", str(split["files"]), size(split["bytes"]), lengths
-        )
-    console = Console()
-    console.print(table)
+        counts = (f"{split[key]:,}" for key in ("documents", "tokens", "files"))
+        splits.add_row(name, *counts, size(split["bytes"]))
+        lengths.add_row(name, *(f"{length:,}" for length in split["lengths"]))
+    sources = numbers_table("source", "documents", "tokens")
     for name, source in found["sources"].items():
-        console.print(f"{name}: {source['documents']:,} documents, {source['tokens']:,} tokens", highlight=False)
+        sources.add_row(escape(name), f"{source['documents']:,}", f"{source['tokens']:,}")
+    for table in (splits, lengths, sources):
+        console.print(table)
     rearranged = _rearranged(folder)
     if rearranged:
-        console.print(singular(f"{rearranged:,} documents rearranged to fill in the middle"), highlight=False)
-    console.print(f"tokenizer {found['tokenizer'][:12]}, vocabulary {found['vocabulary']:,}", highlight=False)
+        console.print(singular(f"{rearranged:,} documents rearranged to fill in the middle"))
+    console.print(f"tokenizer {found['tokenizer'][:12]}, vocabulary {found['vocabulary']:,}")
 
 
 def _rearranged(folder: Path) -> int:
@@ -143,10 +144,11 @@ def verify(folder: Folder, tokenizer: OfTokenizer = None) -> None:
     typer.echo(f"{folder}: all shards are whole{of}")
 
 
-def _tokenizer_of(folder: Path, given: Path | None) -> tuple[Path, Tokenizer | None]:
+def _tokenizer_of(folder: Path, given: str | None) -> tuple[str, Tokenizer | None]:
     """The tokenizer that was given, else the one beside the shards where a corpus has it, if there is one."""
-    path = given or folder.parent / "tokenizer"
-    return path, load(path) if given or (path / "tokenizer.json").is_file() else None
+    beside = folder.parent / "tokenizer"
+    path = given or str(beside)
+    return path, load(path) if given or (beside / "tokenizer.json").is_file() else None
 
 
 @app.command()
@@ -163,8 +165,8 @@ def packing(
     from dataclasses import asdict
 
     from rich.console import Console
-    from rich.table import Table
 
+    from pipeline.cli.terminal_tables import numbers_table
     from tokenizer import shard_statistics
     from tokenizer.packing import packing_plan
 
@@ -175,20 +177,24 @@ def packing(
         for plan in plans:
             typer.echo(json.dumps(asdict(plan)))
         return
-    table = Table("context", "longer documents", "cut by the stream", "contexts packed", "padded", "cropped")
+    table = numbers_table(
+        "context", "documents\nlonger", "cut by\nthe stream", "contexts\nof it", "contexts\npacked", "padded", "cropped"
+    )
     for plan in plans:
         some = max(plan.documents, 1)
         table.add_row(
             f"{plan.context:,}",
-            f"{plan.longer:,} ({plan.longer / some:.1%})",
-            f"{plan.stream_cut:,} ({plan.stream_cut / some:.1%})",
-            f"{plan.packed_contexts:,} (stream {plan.stream_contexts:,})",
+            f"{plan.longer / some:.1%}",
+            f"{plan.stream_cut / some:.1%}",
+            f"{plan.stream_contexts:,}",
+            f"{plan.packed_contexts:,}",
             f"{plan.padded:.2%}",
             f"{plan.cropped:.2%}",
         )
     console = Console(highlight=False)
     console.print(table)
     console.print(
+        "documents longer than a context, and cut where a context of the plain stream ends; "
         "padded: share of padding if documents are packed whole by best fit, longer ones cut up; "
         "cropped: share of tokens lost if longer ones end with their first context",
         style="dim",

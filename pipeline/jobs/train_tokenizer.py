@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,14 @@ from pipeline.errors import ConfigError, GristmillError
 from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
 from pipeline.storage import StoredFile
+from pipeline.tokenizer_files import checkpoint_in, drop_checkpoint, files_of, read_tokenizer, write_tokenizer
 from tokenizer import fill_in_middle, formats
-from tokenizer.checkpoints import Checkpoint
 from tokenizer.count_files import CountFile
 from tokenizer.forbidden import check_forbidden, read_forbidden
 from tokenizer.learning import learn
 from tokenizer.pretokenizers import pretokenizer
 
 FOLDER = "tokenizer"
-_CHECKPOINT = "merges.checkpoint"
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
 
 
 def _content(path: str, key: str) -> list[str]:
-    file, beside = _files_of(path)
+    file, beside = files_of(path)
     try:
         return [storage.sha256_of(file), storage.sha256_of(beside) if storage.exists(beside) else ""]
     except OSError as error:
@@ -58,12 +56,6 @@ def _content(path: str, key: str) -> list[str]:
 
 def _unreadable(key: str, file: str, error: OSError) -> GristmillError:
     return GristmillError(f"tokenizer.{key}: {file} cannot be read ({error.strerror or error})")
-
-
-def _files_of(path: str) -> tuple[str, str]:
-    """The tokenizer.json that a path means, and the config that may lie beside it."""
-    file = path if path.endswith(".json") else storage.join(path, "tokenizer.json")
-    return file, storage.join(os.path.dirname(file), "tokenizer_config.json")
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -75,24 +67,18 @@ def plan(corpus: Corpus) -> list[Task]:
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Trains, or takes what is given, and saves in Hugging Face's format."""
     try:
-        tokenizer, counts = _given(settings["path"]) if "path" in settings else _trained(task, settings, corpus)
+        counts: dict[str, int] = {}
+        if "path" in settings:
+            tokenizer = read_tokenizer(settings["path"])
+        else:
+            tokenizer, counts = _trained(task, settings, corpus)
     except ValueError as error:
         raise GristmillError(f"tokenizer: {error}") from error
-    files = []
-    for name, content in sorted(formats.to_json(tokenizer).items()):
-        with storage.atomic_write(corpus.path(f"{FOLDER}/{name}")) as file:
-            file.stream.write(content.encode())
-        files.append(corpus.stored(file))
+    files = [corpus.stored(file) for file in write_tokenizer(tokenizer, corpus.path(FOLDER))]
+    drop_checkpoint(corpus.path(FOLDER))
     counts |= {"vocabulary": tokenizer.merges.vocabulary_size, "model_vocabulary": tokenizer.model_vocabulary}
     details = {"hash": tokenizer.hash, "special_ids": dict(tokenizer.special_ids)}
     return Outcome(counts, details, tuple(files))
-
-
-def _given(path: str) -> tuple[formats.Tokenizer, dict[str, int]]:
-    """Reads an existing tokenizer; its folder may be remote."""
-    file, beside = _files_of(path)
-    config = storage.read_text(beside) if storage.exists(beside) else None
-    return formats.from_json(storage.read_text(file), config, file), {}
 
 
 def _trained(task: Task, settings: dict[str, Any], corpus: Corpus) -> tuple[formats.Tokenizer, dict[str, int]]:
@@ -100,9 +86,7 @@ def _trained(task: Task, settings: dict[str, Any], corpus: Corpus) -> tuple[form
     asked = {name: value for name, value in settings.items() if name not in ("pretokenizer", "extend", "content")}
     scheme, vocabulary = pretokenizer(settings["pretokenizer"]), asked.pop("vocabulary")
     asked["special_tokens"] = dict(settings["special_tokens"])  # ids in this order
-    base = _given(settings["extend"])[0] if settings["extend"] else None
-    left = corpus.path(f"{FOLDER}/{_CHECKPOINT}")
-    checkpoint = Checkpoint(_key(task, settings), lambda: _bytes_of(left), lambda content: _replace(left, content))
+    base = read_tokenizer(settings["extend"]) if settings["extend"] else None
     [counted] = task.inputs
     with storage.open_read(corpus.path(counted.path)) as stream:
         counts = CountFile(stream, scheme, counted.path)
@@ -111,30 +95,17 @@ def _trained(task: Task, settings: dict[str, Any], corpus: Corpus) -> tuple[form
             scheme,
             vocabulary,
             base=base,
-            checkpoint=checkpoint,
+            checkpoint=checkpoint_in(corpus.path(FOLDER), _key(task, settings)),
             progress=lambda done, of: progress.expect(done, of),
             **asked,
         )
         pieces = sum(int(np.sum(batch["count"].to_numpy())) for batch in counts.batches())
-    storage.delete([left])
     return learned, {"pieces": pieces, "distinct_pieces": counts.num_rows, "asked": vocabulary}
 
 
 def _key(task: Task, settings: dict[str, Any]) -> str:
     told = json.dumps([settings, [file.sha256 for file in task.inputs]], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
-
-
-def _bytes_of(path: str) -> bytes | None:
-    if not storage.exists(path):
-        return None
-    with storage.open_read(path) as file:
-        return file.read()
-
-
-def _replace(path: str, content: bytes) -> None:
-    with storage.atomic_write(path) as file:
-        file.stream.write(content)
 
 
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
@@ -144,9 +115,7 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
 
 def tokenizer_of(output: str) -> formats.Tokenizer:
     """The tokenizer in an output folder, once the stage is done."""
-    path = storage.join(output, FOLDER, "tokenizer.json")
-    config = storage.read_text(storage.join(output, FOLDER, "tokenizer_config.json"))
-    return formats.from_json(storage.read_text(path), config, path)
+    return read_tokenizer(storage.join(output, FOLDER))
 
 
 def shard_facts(corpus: Corpus) -> dict[str, Any]:

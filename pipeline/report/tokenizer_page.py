@@ -21,6 +21,12 @@ _READING = {
 }
 
 
+_FERTILITY = (
+    "Tokens a word: shorter bars are better. A word is a run of letters and numbers, or one character of a script "
+    "written without spaces."
+)
+
+
 def page_of(looks: Looks) -> Page:
     """The page. The first tokenizer gives the order of languages and domains."""
     names = list(looks)
@@ -31,10 +37,7 @@ def page_of(looks: Looks) -> Page:
     return Page(title, text, _tiles(looks), [*sections, _coverage(looks), _tokens(looks)], _FOOTER)
 
 
-_FOOTER = (
-    "Tokens a word: a word is a run of letters and numbers, or one character of a script written without spaces. This "
-    "file needs no network and sends nothing."
-)
+_FOOTER = "This file needs no network and sends nothing."
 
 
 def _tiles(looks: Looks) -> list[Tile]:
@@ -50,19 +53,28 @@ def _tiles(looks: Looks) -> list[Tile]:
 
 
 def _compression(looks: Looks, by: str) -> Section:
-    rows = [{"tokenizer": name, **row} for name, look in looks.items() for row in look["by"][by][:_MOST]]
+    groups = [row["group"] for row in next(iter(looks.values()))["by"][by][:_MOST]]
+    shown = {
+        name: sorted(
+            (row for row in look["by"][by] if row["group"] in groups), key=lambda row: groups.index(row["group"])
+        )
+        for name, look in looks.items()
+    }
+    rows = [{"tokenizer": name, **row} for of_group in zip(*shown.values()) for name, row in zip(looks, of_group)]
     columns = [
-        *([Column("tokenizer", "tokenizer")] if len(looks) > 1 else []),
         Column("group", by),
+        *([Column("tokenizer", "tokenizer")] if len(looks) > 1 else []),
         Column("documents", "documents", "count"),
         Column("bytes", "text", "size"),
         Column("tokens", "tokens", "count"),
         Column("bytes_per_token", "bytes a token", "number"),
         Column("fertility", "tokens a word", "number"),
     ]
-    figure = charts.comparison({name: look["by"][by][:_MOST] for name, look in looks.items()})
-    card = Card(f"Compression by {by}", _READING.get(by, ""), figure, columns, rows)
-    return Section(by, f"By {by}", "", [], [card])
+    cards = [
+        Card(f"Compression by {by}", _READING.get(by, ""), charts.comparison(shown), columns, rows),
+        Card(f"Fertility by {by}", _FERTILITY, charts.comparison(shown, "fertility", "tokens a word")),
+    ]
+    return Section(by, f"By {by}", "", [], cards)
 
 
 def _coverage(looks: Looks) -> Section:
@@ -89,18 +101,34 @@ def _coverage(looks: Looks) -> Section:
     )
 
 
+_TOKENS = [
+    (
+        "longest",
+        "Longest tokens",
+        "A whole sentence in one token is boilerplate that the training text held too often. A dot in the middle of "
+        "the line (·) is a space. Of runs of one character only the longest is listed.",
+    ),
+    (
+        "first_unused",
+        "Unused tokens",
+        "Those that were learned first. Many are steps on the way to longer tokens, such as <E4><BD> to a Chinese "
+        "character; whole words here come from text unlike this one.",
+    ),
+]
+
+
 def _tokens(looks: Looks) -> Section:
     columns = [Column("token", "token", "code"), Column("bytes", "bytes", "count"), Column("id", "id", "count")]
     cards = [
         Card(
-            f"Longest tokens of {name}" if len(looks) > 1 else "Longest tokens",
-            "A whole sentence in one token is boilerplate that the training text held too often. A dot in the middle "
-            "of the line (·) is a space.",
+            f"{title} of {name}" if len(looks) > 1 else title,
+            reading,
             None,
             columns,
-            [{**token, "token": visible(token["text"]).replace(" ", "·")} for token in look["longest"]],
+            [{**token, "token": visible(token["text"]).replace(" ", "·")} for token in look[field]],
             wide=False,
         )
+        for field, title, reading in _TOKENS
         for name, look in looks.items()
     ]
     tiles = _unused(looks)

@@ -92,8 +92,8 @@ def test_the_longest_tokens_are_read_from_the_tokenizer_itself(tmp_path: Path) -
     longest = assemble(str(output))["tokenizer"]["longest"]
     assert len(longest) == 40
     assert [row["bytes"] for row in longest] == sorted((row["bytes"] for row in longest), reverse=True)
-    assert longest[0]["token"] in (" banana", "深度学习") and longest[0]["bytes"] == len(longest[0]["token"].encode())
-    assert [row["token"] for row in longest if set(row["token"]) == {"-"}] == ["----"]  # and neither "--" nor "-"
+    assert longest[0]["text"] in (" banana", "深度学习") and longest[0]["bytes"] == len(longest[0]["text"].encode())
+    assert [row["text"] for row in longest if set(row["text"]) == {"-"}] == ["----"]  # and neither "--" nor "-"
 
 
 def test_a_partial_run_has_times_but_no_rates(tmp_path: Path) -> None:

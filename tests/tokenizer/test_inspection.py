@@ -9,8 +9,9 @@ import pytest
 from tokenizer.counts import count_pieces
 from tokenizer.encoder import Encoder
 from tokenizer.formats import Tokenizer
-from tokenizer.inspection import CJK_BLOCKS, Inspection, cjk_coverage, compression, longest_tokens, look, unused_tokens
-from tokenizer.merges import train
+from tokenizer.inspection import CJK_BLOCKS, Inspection, cjk_coverage, compression, look, unused_tokens
+from tokenizer.merges import ID_OF_BYTE, train
+from tokenizer.token_texts import longest_tokens
 
 
 def test_compression_by_language(trained):
@@ -32,8 +33,20 @@ def test_longest_and_unused_tokens(trained):
     longest = longest_tokens(trained, 5)
     assert [row["bytes"] for row in longest] == sorted((len(t) for t in trained.merges.tokens()), reverse=True)[:5]
     assert longest[0]["text"].encode() == trained.token_bytes[longest[0]["id"]]
+    every = {row["id"]: row["text"] for row in longest_tokens(trained, 1000)}
+    assert every[int(ID_OF_BYTE[0xE4])] == "<E4>" and every[int(ID_OF_BYTE[ord("a")])] == "a"
     used = np.arange(10, 600, dtype=np.uint32)
     assert unused_tokens(trained, used).tolist() == list(range(10))
+
+
+def test_of_runs_of_one_character_only_the_longest_is_listed(deepseek):
+    texts = ["x" + " " * 40 + "abc", "————————", "abcabc"] * 9
+    tokenizer = Tokenizer(deepseek, train(count_pieces(pa.array(texts), deepseek), 300))
+    assert sum(set(token) == {0x20} for token in tokenizer.merges.tokens()) > 3
+    longest = [row["text"] for row in longest_tokens(tokenizer, 1000)]
+    for character in " —":
+        assert len([text for text in longest if set(text) == {character}]) == 1
+    assert [text for text in longest if set(text) <= set("abc")][:2] == ["abcabc", "abc"]
 
 
 def test_batch_by_batch_finds_what_one_look_does(trained, sentences):

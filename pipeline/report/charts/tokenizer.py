@@ -35,8 +35,10 @@ def compression(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
     )
 
 
-def comparison(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure | None:
-    """Bytes of text a token stands for, by group, a bar for each tokenizer; the first one gives the groups."""
+def comparison(
+    rows: Mapping[str, Sequence[Mapping[str, Any]]], field: str = "bytes_per_token", unit: str = "bytes a token"
+) -> Figure | None:
+    """One figure of each group, such as bytes a token, a bar for each tokenizer; the first one gives the groups."""
     names = list(rows)
     groups = [row["group"] for row in rows[names[0]]]
     if not groups:
@@ -44,9 +46,9 @@ def comparison(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure | None
     traces = []
     for name, colour in zip(names, itertools.cycle(SERIES)):
         found = {row["group"]: row for row in rows[name]}
-        values = [found[group]["bytes_per_token"] if group in found else None for group in groups]
+        values = [found[group][field] if group in found else None for group in groups]
         texts = [formats.number(value) if value is not None else "" for value in values]
-        hovers = [f"{label(name)}<br>{text} bytes a token" for text in texts]
+        hovers = [f"{label(name)}<br>{text} {unit}" for text in texts]
         traces.append(bars(values, label(name), colour if len(names) > 1 else KEPT, hovers, texts))
     several = len(names) > 1
     blank = axis(showticklabels=False, showgrid=False)
