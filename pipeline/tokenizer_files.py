@@ -39,18 +39,19 @@ def write_tokenizer(tokenizer: formats.Tokenizer, folder: str) -> list[AtomicFil
 def checkpoint_in(folder: str, key: str) -> Checkpoint:
     """What a killed training left in the folder of its tokenizer, and leaves again; ``key`` is what it depends on."""
     path = storage.join(folder, _CHECKPOINT)
+    return Checkpoint(key, lambda: _bytes_of(path), lambda content: _replace(path, content))
 
-    def read() -> bytes | None:
-        if not storage.exists(path):
-            return None
-        with storage.open_read(path) as file:
-            return file.read()
 
-    def write(content: bytes) -> None:
-        with storage.atomic_write(path) as file:
-            file.stream.write(content)
+def _bytes_of(path: str) -> bytes | None:
+    if not storage.exists(path):
+        return None
+    with storage.open_read(path) as file:
+        return file.read()
 
-    return Checkpoint(key, read, write)
+
+def _replace(path: str, content: bytes) -> None:
+    with storage.atomic_write(path) as file:
+        file.stream.write(content)
 
 
 def drop_checkpoint(folder: str) -> None:

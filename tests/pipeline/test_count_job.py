@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from planted import Part
 
+from pipeline import tokenizer_files
 from pipeline.corpus import Corpus
 from pipeline.errors import ConfigError, GristmillError
 from pipeline.jobs import count, mix, train_tokenizer
@@ -146,16 +147,16 @@ def test_a_killed_training_goes_on_and_leaves_no_trace(tmp_path, monkeypatch):
     planted.run(whole, train_tokenizer.JOB)
     corpus = counted(tmp_path / "killed", vocabulary=700)
     monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    replace = train_tokenizer._replace
+    replace = tokenizer_files._replace
 
     def replace_and_die(path: str, content: bytes) -> None:
         replace(path, content)
         raise Killed
 
-    monkeypatch.setattr(train_tokenizer, "_replace", replace_and_die)
+    monkeypatch.setattr(tokenizer_files, "_replace", replace_and_die)
     with pytest.raises(RuntimeError, match="Killed"):
         planted.run(corpus, train_tokenizer.JOB)
-    monkeypatch.setattr(train_tokenizer, "_replace", replace)
+    monkeypatch.setattr(tokenizer_files, "_replace", replace)
     left = tmp_path / "killed" / "tokenizer" / "merges.checkpoint"
     assert left.exists()
     starts: list[int] = []

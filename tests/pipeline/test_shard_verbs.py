@@ -145,3 +145,53 @@ def test_many_tokenizers_are_columns_by_number(output, other, tmp_path):
     said = gristmill("tokenizer", "compare", output / "tokenizer", other, "--text", "some.jsonl", folder=tmp_path)
     assert said.out.startswith(f"1: {output / 'tokenizer'}\n2: {other}\n")
     assert max(map(len, said.out.splitlines()[2:])) <= 80
+
+
+def test_documents_that_cannot_be_read_are_told(output, tmp_path):
+    (tmp_path / "some.jsonl").write_bytes(b'{"text": "grain"}\n{"text": "a\xff"}\n{"text": \n{"text": "b\xff"}\n')
+    (tmp_path / "latin.txt").write_bytes("Mühle".encode("latin-1"))
+    (tmp_path / "good.TXT").write_text("Mühle 磨坊")
+    (tmp_path / "a.csv").write_text("text\n")
+    texts = [each for name in ("some.jsonl", "latin.txt", "good.TXT") for each in ("--text", name)]
+    one = output / "tokenizer"
+    said, refused = gristmills(
+        [("tokenizer", "inspect", one, *texts, "--json"), ("tokenizer", "inspect", one, "--text", "a.csv")], tmp_path
+    )
+    assert said.code == 0, said.err
+    look = json.loads(said.out)
+    assert look["all"]["documents"] == 2 and look["all"]["bytes"] == len("grainMühle 磨坊".encode())
+    assert [row["group"] for row in look["by"]["domain"]] == ["good.TXT", "some.jsonl"]
+    broken, latin = said.err.splitlines()
+    assert broken.startswith("1 left out, bad-json: ") and broken.endswith("some.jsonl at byte 33")
+    assert latin.startswith("3 left out, invalid-utf8: ") and latin.endswith("latin.txt at byte 0")
+    assert refused.code == 2 and "a.csv: documents are read from .jsonl, .parquet" in refused.errors[0]
+
+
+def test_decoded_text_has_the_colours_of_its_tokens_on_a_terminal(output):
+    text = "grain 磨坊\n\x1b[2J\U0001f33e"
+    ids = gristmill("tokenizer", "encode", output / "tokenizer", text).out.splitlines()[0].split()
+    plain, coloured = (
+        gristmill("tokenizer", "decode", output / "tokenizer", *ids, **more) for more in ({}, {"FORCE_COLOR": "1"})
+    )
+    assert plain.out == f"{text}\n"
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", coloured.out)
+    assert shown == "grain 磨坊⏎\n␛[2J\U0001f33e\n" and coloured.out.count("\x1b[") > 4
+
+
+def test_tables_fit_80_columns(output, other, tmp_path):
+    long = "a-host-with-a-very-long-name-" * 3 + ".example"
+    (tmp_path / "some.jsonl").write_text(json.dumps({"text": "grain " * 3000, "url": f"http://{long}/[x]"}))
+    one = output / "tokenizer"
+    calls = [
+        ("tokenizer", "inspect", one, "--text", "some.jsonl"),
+        ("tokenizer", "compare", one, other, "--text", "some.jsonl"),
+        ("shards", "stats", output),
+        ("shards", "packing", output, "--context", 64, "--context", 4096),
+    ]
+    for call, said in zip(calls, gristmills(calls, tmp_path)):
+        assert said.code == 0, (call, said.err)
+        lines = [line for line in said.out.splitlines() if not re.match(r"[12]: |\S+: [\d,]+ regular", line)]
+        assert max(map(len, lines)) <= 80, call
+        if call[0] == "tokenizer":
+            cells = [re.split("[│┃]", line)[1].strip() for line in lines if "│" in line]
+            assert long in "".join(cells)  # folded, not cut off

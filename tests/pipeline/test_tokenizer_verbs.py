@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from command_line import environment, gristmill, gristmills
+from command_line import environment, gristmill, gristmills, on_a_terminal
 
 from tokenizer.count_files import read_counts, write_counts
 from tokenizer.counts import PieceCounter, count_pieces
@@ -186,3 +187,59 @@ def test_a_merge_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert len(json.loads((tmp_path / "whole" / "tokenizer.json").read_text())["model"]["merges"]) > 200
+
+
+def test_the_bar_is_shown_on_a_terminal_and_nowhere_else(folder, tmp_path):
+    options = ("--vocabulary", 270, "--min-frequency", 1, "--out", tmp_path / "tok")
+    shown = on_a_terminal("tokenizer", "merge", folder / "a.parquet", *options)
+    plain = gristmill("tokenizer", "merge", folder / "a.parquet", *options)
+    assert "merges" in shown.err and "270/270" in shown.err
+    assert shown.out == plain.out == f"{tmp_path / 'tok'}: 270 regular tokens from {len_of(folder)} distinct pieces\n"
+    assert plain.err == ""
+
+
+def len_of(folder: Path) -> int:
+    return pq.read_metadata(folder / "a.parquet").num_rows
+
+
+def test_less_than_asked_for_is_told_with_the_frequency(folder, tmp_path):
+    said = gristmill("tokenizer", "merge", folder / "a.parquet", "--vocabulary", 9999, "--out", tmp_path / "tok")
+    made = load(tmp_path / "tok").merges.vocabulary_size
+    assert said.code == 0 and f"{made:,} regular tokens" in said.out
+    assert f"no further pair that occurs 2 times or more: {9999 - made:,} short of what was asked" in said.out
+
+
+def test_output_folders_and_stores_are_good_for_counts_and_tokenizers(folder, tmp_path, monkeypatch):
+    """Counts, the tokenizer to extend and the new one: on s3:// by the environment, and from the folder above them."""
+    boto3 = pytest.importorskip("boto3", reason="needs gristmill[aws]")
+    moto = pytest.importorskip("moto.server", reason="needs moto[server,s3], a part of gristmill[dev]")
+    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    logging.getLogger("werkzeug").disabled = True
+    server.start()
+    try:
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        secrets = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        for name, value in secrets.items():
+            monkeypatch.setenv(name, value)
+        client = boto3.client("s3", "us-east-1")
+        client.create_bucket(Bucket="mill")
+        (tmp_path / "out" / "counts").mkdir(parents=True)
+        for name in ("a.parquet", "b.parquet"):
+            client.put_object(Bucket="mill", Key=f"parts/{name}", Body=(folder / name).read_bytes())
+            (tmp_path / "out" / "counts" / name).write_bytes((folder / name).read_bytes())
+        there, here, options = "s3://mill/out", tmp_path / "out", ("--vocabulary", 290, "--min-frequency", 1)
+        for parts, out in [("s3://mill/parts", there), (here / "counts", here)]:
+            added = ("tokenizer", "merge-counts", parts, "--out", f"{out}/counts/pieces.parquet")
+            merged = ("tokenizer", "merge", out, "--vocabulary", 280, "--min-frequency", 1, "--out", f"{out}/tokenizer")
+            larger = ("tokenizer", "merge", out, "--extend", out, *options, "--out", f"{out}/larger")
+            for call in (added, merged, larger, ("tokenizer", "export", f"{out}/larger", "--out", f"{out}/again")):
+                said = gristmill(*call)
+                assert said.code == 0, (call, said.err)
+        for name in ("tokenizer", "larger", "again"):
+            made = client.get_object(Bucket="mill", Key=f"out/{name}/tokenizer.json")["Body"].read()
+            assert made == (here / name / "tokenizer.json").read_bytes()
+        assert load(here / "larger").merges.vocabulary_size == 290
+        missing = gristmill("tokenizer", "merge", "s3://mill/none/pieces.parquet", "--out", tmp_path / "none")
+        assert missing.code and len(missing.errors) == 1 and "s3://mill/none/pieces.parquet" in missing.errors[0]
+    finally:
+        server.stop()

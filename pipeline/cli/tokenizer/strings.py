@@ -59,11 +59,13 @@ def decode(
     tokenizer: TokenizerPath,
     ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Token ids.", show_default=False)],
 ) -> None:
-    """Decode ids to text; on a terminal in the colours of its tokens, a character that several share in the last one's.
+    """Decode ids to text, byte for byte; on a terminal in the colours of its tokens, a character that several share in
+    the last one's.
 
     gristmill tokenizer decode out/corpus/tokenizer 17 4 1023
     """
     import codecs
+    import sys
 
     import numpy as np
     from rich.console import Console
@@ -79,7 +81,7 @@ def decode(
             )
     console = Console(highlight=False)
     if console.color_system is None:
-        typer.echo(Encoder(loaded).decode(np.array(ids, np.uint32)).decode("utf-8", "replace"))
+        sys.stdout.buffer.write(Encoder(loaded).decode(np.array(ids, np.uint32)) + b"\n")
         return
     characters = codecs.getincrementaldecoder("utf-8")("replace")
     pieces = [characters.decode(loaded.token_bytes[token], place == len(ids)) for place, token in enumerate(ids, 1)]
