@@ -161,9 +161,9 @@ def test_documents_that_cannot_be_read_are_told(output, tmp_path):
     look = json.loads(said.out)
     assert look["all"]["documents"] == 2 and look["all"]["bytes"] == len("grainMühle 磨坊".encode())
     assert [row["group"] for row in look["by"]["domain"]] == ["good.TXT", "some.jsonl"]
-    broken, latin = said.err.splitlines()
-    assert broken.startswith("1 left out, bad-json: ") and broken.endswith("some.jsonl at byte 33")
-    assert latin.startswith("3 left out, invalid-utf8: ") and latin.endswith("latin.txt at byte 0")
+    latin, broken = said.err.splitlines()
+    assert latin == f"! {tmp_path / 'latin.txt'}: 1 record is left out, the first for invalid-utf8 at byte 0"
+    assert broken == f"! {tmp_path / 'some.jsonl'}: 3 records are left out, the first for invalid-utf8 at byte 18"
     assert refused.code == 2 and "a.csv: documents are read from .jsonl, .parquet" in refused.errors[0]
 
 
