@@ -58,7 +58,7 @@ def evaluate(
     checkpoint: Annotated[
         Path, typer.Argument(help="a run's folder (its newest checkpoint) or checkpoints/step-NNNNNNN")
     ],
-    shards: Annotated[Path, typer.Argument(help="folder with shards.json")],
+    shards: Annotated[list[Path], typer.Argument(help="folder with shards.json, or several")],
     split: Annotated[str, typer.Option(help="split to score")] = "validation",
     tokens: Annotated[int | None, typer.Option(help="most tokens to score; all by default")] = None,
     batch: Annotated[int, typer.Option(help="samples at a time")] = 8,
@@ -66,17 +66,18 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Print the loss and the bits per byte of a checkpoint on held-out shards, by source."""
+    """Print the loss and the bits per byte of a checkpoint on held-out shards, by folder and by source."""
     with _plain_errors():
         from training.evaluate import evaluate as run_evaluation
 
         score = run_evaluation(
-            checkpoint, shards, split=split, most_tokens=tokens, batch=batch, context=context, device=device
+            checkpoint, *shards, split=split, most_tokens=tokens, batch=batch, context=context, device=device
         )
         if as_json:
             print(json.dumps(score.to_mapping()))
             return
-        rows = [("all", score), *(sorted(score.sources.items()) if len(score.sources) > 1 else [])]
+        sources = sorted(score.sources.items()) if len(score.sources) > 1 else []
+        rows = [("all", score), *score.sets.items(), *((f"source {name}", part) for name, part in sources)]
         for name, part in rows:
             bits = (
                 f"{part.bits_per_byte:.4f} bits/byte" if part.bits_per_byte else "bits/byte need the tokenizer's folder"
@@ -106,6 +107,7 @@ def generate(
 
         from training.evaluate import load_model, resolve
         from training.generate import generate as sample
+        from training.generate import whole_characters
 
         folder = resolve(checkpoint)
         path = (tokenizer or folder.parent.parent / "tokenizer") / "tokenizer.json"
@@ -121,18 +123,13 @@ def generate(
         ids = begin + codec.encode(prompt, add_special_tokens=False).ids
         if not ids and facts.get("end_token") is not None:
             ids = [facts["end_token"]]  # what a document follows
-        written: list[int] = []
-        shown = ""
-        print(prompt, end="", flush=True)
-        for token in sample(
+        drawn = sample(
             model, ids, tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
             end_token=facts.get("end_token"),
-        ):  # fmt: skip
-            written.append(token)
-            text = codec.decode(written)
-            if not text.endswith("\ufffd"):  # a character may take several tokens
-                print(text[len(shown) :], end="", flush=True)
-                shown = text
+        )  # fmt: skip
+        print(prompt, end="", flush=True)
+        for text in whole_characters(drawn, codec.decode):
+            print(text, end="", flush=True)
         print()
 
 
@@ -260,6 +257,7 @@ class _Watcher:
             loss, norm = (format(v, ".4f") if v is not None else "—" for v in (facts["loss"], facts["gradient_norm"]))
             figures = (
                 f"loss {loss}  norm {norm}  lr {facts['learning_rate']:.2e}  {facts['tokens_per_s']:,.0f} tokens/s"
+                + (f"  MFU {facts['mfu']:.1%}" if facts["mfu"] is not None else "")
             )
             if self.live and self.task is not None:
                 self.progress.update(self.task, completed=facts["step"], figures=figures)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from training.documents import Packing
 from training.errors import TrainingError
 from training.model import Decoder, empty_model
 from training.ranks import ALONE, Ranks
-from training.stream import Split, check_tokens, open_split
+from training.stream import Split, check_tokens, open_split, unused_name
 from training.token_bytes import find_tokenizer, token_bytes
 
 
@@ -31,6 +31,7 @@ class Score:
     bytes: int | None = None  # of the predicted tokens' text; None where the tokenizer is not at hand
     nats: float = 0.0
     sources: dict[str, Score] = field(default_factory=dict)
+    sets: dict[str, Score] = field(default_factory=dict)  # where several were scored
 
     @property
     def loss(self) -> float:
@@ -47,6 +48,8 @@ class Score:
         result: dict[str, Any] = {"loss": self.loss, "bits_per_byte": self.bits_per_byte, "tokens": self.tokens}
         if self.sources:
             result["sources"] = {name: score.to_mapping() for name, score in sorted(self.sources.items())}
+        if self.sets:
+            result["sets"] = {name: score.to_mapping() for name, score in self.sets.items()}
         return result
 
 
@@ -140,8 +143,7 @@ def resolve(path: Path) -> Path:
 
 def evaluate(
     checkpoint: Path | str,
-    shards: Path | str,
-    *,
+    *shards: Path | str,
     split: str = "validation",
     most_tokens: int | None = None,
     batch: int = 8,
@@ -149,23 +151,31 @@ def evaluate(
     device: str = "auto",
     dtype: str = "auto",
 ) -> Score:
-    """Scores a checkpoint on a split of a folder of shards; ``context`` defaults to the one it was trained with.
+    """Scores a checkpoint on a split of folders of shards; ``context`` defaults to the one it was trained with.
 
     Raises TrainingError for shards of another tokenizer than the checkpoint's, or a split without tokens.
     """
     model, facts = load_model(checkpoint, device, dtype)
-    opened = open_split(shards, split)
-    if opened.tokenizer != facts["tokenizer"]:
-        raise TrainingError(
-            f"{shards} was written with tokenizer {opened.tokenizer[:12]}, the checkpoint learned "
-            f"{facts['tokenizer'][:12]}; tokenize the documents with the checkpoint's tokenizer"
-        )
-    if opened.tokens < 2:
-        raise TrainingError(f"the {split} split in {shards} has no tokens to score; try another with --split")
     vocabulary = model.config.vocabulary or 0
-    check_tokens([opened], vocabulary)
-    tokenizer = find_tokenizer(Path(shards), opened.tokenizer)
+    opened: dict[str, Split] = {}
+    for folder in shards:
+        one = open_split(folder, split)
+        if one.tokenizer != facts["tokenizer"]:
+            raise TrainingError(
+                f"{folder} was written with tokenizer {one.tokenizer[:12]}, the checkpoint learned "
+                f"{facts['tokenizer'][:12]}; tokenize the documents with the checkpoint's tokenizer"
+            )
+        if one.tokens < 2:
+            raise TrainingError(f"the {split} split in {folder} has no tokens to score; try another with --split")
+        check_tokens([one], vocabulary)
+        opened[unused_name(Path(folder), opened)] = one
+    tokenizer = next((found for folder in shards if (found := find_tokenizer(Path(folder), facts["tokenizer"]))), None)
     lengths = token_bytes(tokenizer, vocabulary) if tokenizer else None
     data = facts["config"]["data"]
     length = context or data["context"] or model.config.context
-    return score(model, opened, length, batch, most_tokens, lengths, data["mask_documents"])
+    scores = {
+        name: score(model, one, length, batch, most_tokens, lengths, data["mask_documents"])
+        for name, one in opened.items()
+    }
+    result = total(list(scores.values()))
+    return replace(result, sets=scores) if len(scores) > 1 else result

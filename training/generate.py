@@ -1,8 +1,8 @@
-"""Sampling from a model with a key-value cache, for looking at what was learned."""
+"""Sampling from a model with a key-value cache, for looking at what was learned, and its text as it comes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -28,8 +28,14 @@ def generate(
 
     ``temperature`` 0 takes the likeliest token; otherwise it is drawn from the ``top_k`` likeliest, or from the fewest
     whose probabilities reach ``top_p`` (nucleus sampling, arXiv 1904.09751). The same seed gives the same text on the
-    same device. Raises TrainingError when the prompt is empty, leaves no room, or holds ids the model has not.
+    same device. Raises TrainingError when the prompt is empty, leaves no room, or holds ids the model has not, and at
+    settings out of range.
     """
+    if temperature < 0 or (top_k is not None and top_k < 1) or (top_p is not None and not 0 < top_p <= 1):
+        raise TrainingError(
+            f"temperature {temperature}, top-k {top_k}, top-p {top_p}: the first is at least 0, the second at least 1, "
+            "the third above 0 and at most 1"
+        )
     vocabulary = model.config.vocabulary or 0
     if not prompt:
         raise TrainingError("the prompt has no tokens: give some text, or a tokenizer with a begin token")
@@ -49,6 +55,25 @@ def generate(
             return
         yield token
         tokens = torch.tensor([[token]], device=device)
+
+
+def whole_characters(tokens: Iterable[int], decode: Callable[[list[int]], str]) -> Iterator[str]:
+    """The text of tokens as they come, each character when its last byte is there: it may take several tokens.
+
+    Of a byte-level tokenizer, where the text of a sequence begins with that of its beginning. Bytes that are no
+    character become U+FFFD; the last one of a text may yet become one, so it waits.
+    """
+    waiting: list[int] = []  # since the last token that ended with a character
+    shown = 0  # characters of theirs
+    for token in tokens:
+        waiting.append(token)
+        text = decode(waiting)
+        whole = len(text) - text.endswith("\ufffd")
+        if whole > shown:
+            yield text[shown:whole]
+        waiting, shown = (waiting, whole) if whole < len(text) else ([], 0)
+    if waiting:
+        yield decode(waiting)[shown:]
 
 
 def choose(

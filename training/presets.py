@@ -1,8 +1,8 @@
 """Model shapes by name: the reference's two models and a ladder of small ones for experiments.
 
 Names of the small ones count non-embedding parameters: with 102,400 entries the two embedding tables outweigh the
-decoder of any small model, so a total would say little about its work. The ladder gains layers faster than width, as
-the reference's does (arXiv 2401.02954, table 2: 30 → 95 layers, 4096 → 8192), and keeps the head size at 64 or 128.
+decoder of any small model, so a total would say little about its work. At every step the ladder gains layers faster
+than width, as the reference does (arXiv 2401.02954, table 2: 30 → 95 layers, 4096 → 8192); heads are 64 or 128 wide.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _SHAPES: dict[str, tuple[int | None, ...]] = {
     "10m": (9, 320, 832, 5, 5, None, 4096),
     "30m": (14, 448, 1152, 7, 7, None, 4096),
     "100m": (22, 640, 1664, 10, 10, None, 4096),
-    "300m": (26, 1024, 2688, 16, 16, None, 4096),
-    "1b": (28, 1792, 4736, 14, 14, None, 4096),
+    "300m": (32, 896, 2432, 14, 14, None, 4096),
+    "1b": (50, 1280, 3456, 10, 10, None, 4096),
     "deepseek-7b": (30, 4096, 11008, 32, 32, 102_400, 4096),
     "deepseek-67b": (95, 8192, 22016, 64, 8, 102_400, 4096),
 }

@@ -181,13 +181,13 @@ def validation_sets(
         split = open_split(entry.path, entry.split, verify)
         _same_tokenizer("validation.shards", split, like)
         if split.tokens > 1:
-            opened[entry.name or _unused_name(Path(entry.path), opened)] = split
+            opened[entry.name or unused_name(Path(entry.path), opened)] = split
         elif chosen is not None:
             raise TrainingError(f"validation.shards: the {entry.split} split in {entry.path} has no tokens to score")
     return opened
 
 
-def _unused_name(folder: Path, used: Mapping[str, Any]) -> str:
+def unused_name(folder: Path, used: Mapping[str, Any]) -> str:
     """A folder's name, of ``corpus/shards`` the corpus's; the whole path where that is taken."""
     name = folder.parent.name if folder.name == "shards" and folder.parent.name else folder.name
     return str(folder) if name in used else name

@@ -121,7 +121,7 @@ def test_every_setting_has_help() -> None:
 def test_every_config_that_users_start_from_is_valid() -> None:
     folder = Path(__file__).resolve().parents[2] / "configs" / "training"
     configs = {path.stem: training_config(yaml.safe_load(path.read_text())) for path in folder.glob("*.yaml")}
-    assert {"demo", "10m", "100m", "300m", "1b", "deepseek-7b", "deepseek-67b"} <= configs.keys()
+    assert {"demo", "10m", "30m", "100m", "300m", "1b", "deepseek-7b", "deepseek-67b"} <= configs.keys()
     seven = configs["deepseek-7b"]
     assert (seven.data.batch, seven.optimizer.learning_rate, seven.tokens) == (2304, 4.2e-4, 2_000_000_000_000)
     assert seven.schedule == ScheduleConfig() and seven.optimizer.clip == 1.0

@@ -18,7 +18,7 @@ from training.cli import app
 from training.config import training_config
 from training.errors import TrainingError
 from training.evaluate import evaluate, load_model, score
-from training.generate import generate
+from training.generate import choose, generate, whole_characters
 from training.stream import open_split
 from training.token_bytes import find_tokenizer, token_bytes
 from training.trainer import train
@@ -105,6 +105,19 @@ def test_scores_do_not_depend_on_the_batch(corpus: Path, trained: Path) -> None:
     assert a.nats == pytest.approx(b.nats, rel=1e-6) and a.tokens == b.tokens
 
 
+def test_several_folders_are_scored_together_and_apart(
+    corpus: Path, trained: Path, tmp_path: Path, make_shards: Callable[..., Path]
+) -> None:
+    other = make_shards(tmp_path / "other" / "shards", {"validation": [[("web", [5, 6, 7] * 30)] * 4]})
+    both = evaluate(trained, corpus, other)
+    assert list(both.sets) == [tmp_path.name, "other"]
+    alone = [evaluate(trained, corpus), evaluate(trained, other)]
+    assert [part.nats for part in both.sets.values()] == [one.nats for one in alone]
+    assert both.nats == pytest.approx(sum(one.nats for one in alone)) and both.tokens == sum(o.tokens for o in alone)
+    assert both.sources["web"].tokens == sum(one.sources["web"].tokens for one in alone)
+    assert set(both.to_mapping()["sets"]) == set(both.sets) and not alone[0].sets
+
+
 def test_an_untrained_model_knows_as_much_as_a_die(corpus: Path, trained: Path) -> None:
     model, _ = load_model(trained, "cpu")
     model.initialize(0)
@@ -153,6 +166,49 @@ def test_generation_is_repeatable_and_keeps_to_its_limits(trained: Path) -> None
     for prompt, message in (([], "no tokens"), ([5] * 64, "shorten it"), ([64], "wrong tokenizer")):
         with pytest.raises(TrainingError, match=message):
             list(generate(model, prompt, 5))
+    for settings in ({"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}):
+        with pytest.raises(TrainingError, match="at most 1"):
+            list(generate(model, [5], 5, **settings))  # type: ignore[arg-type]
+
+
+def test_draws_follow_the_models_probabilities_within_the_limits() -> None:
+    logits = torch.tensor([2.0, 1.0, 0.0, -1.0, -2.0])
+    generator = torch.Generator().manual_seed(0)
+
+    def shares(temperature: float, top_k: int | None, top_p: float | None) -> np.ndarray:
+        drawn = [choose(logits, temperature, top_k, top_p, generator) for _ in range(4000)]
+        return np.bincount(drawn, minlength=5) / 4000
+
+    def softmax(kept: int, temperature: float) -> np.ndarray:
+        weights = np.exp(logits[:kept].numpy() / temperature)
+        return np.pad(weights / weights.sum(), (0, 5 - kept))
+
+    np.testing.assert_allclose(shares(1.0, None, None), softmax(5, 1.0), atol=0.03)
+    np.testing.assert_allclose(shares(2.0, 3, None), softmax(3, 2.0), atol=0.03)
+    # 0.636 and 0.234 reach 0.7 together
+    np.testing.assert_allclose(shares(1.0, None, 0.7), softmax(2, 1.0), atol=0.03)
+
+
+def test_text_appears_when_a_character_is_whole() -> None:
+    def decode(tokens: list[int]) -> str:
+        return bytes(tokens).decode("utf-8", "replace")
+
+    text = "añ中😀 b"
+    assert list(whole_characters(text.encode(), decode)) == list(text)
+    assert list(whole_characters("中".encode()[:2], decode)) == ["\ufffd"]  # cut off at the end
+    broken = list(whole_characters(b"\xff" * 12 + b"ab", decode))
+    assert "".join(broken) == "\ufffd" * 12 + "ab" and len(broken) > 3  # never a character, and never waited for long
+
+
+def test_characters_across_tokens_are_never_broken() -> None:
+    text = "中文字符" * 5
+    pieces = [text.encode()[i : i + 2] for i in range(0, 60, 2)]  # two bytes a token, three a character
+
+    def decode(tokens: list[int]) -> str:
+        return b"".join(pieces[t] for t in tokens).decode("utf-8", "replace")
+
+    shown = list(whole_characters(range(30), decode))
+    assert "".join(shown) == text and len(shown) == 20
 
 
 def test_the_command_line_trains_evaluates_generates_and_exports(corpus: Path, tmp_path: Path) -> None:
@@ -166,7 +222,7 @@ def test_the_command_line_trains_evaluates_generates_and_exports(corpus: Path, t
     result = runner.invoke(app, ["evaluate", run, str(corpus), "--json"])
     assert result.exit_code == 0 and json.loads(result.stdout)["bits_per_byte"] > 0
     result = runner.invoke(app, ["evaluate", run, str(corpus)])
-    assert result.exit_code == 0 and result.stdout.startswith("all: loss ") and "\nweb: loss " in result.stdout
+    assert result.exit_code == 0 and result.stdout.startswith("all: loss ") and "\nsource web: loss " in result.stdout
     result = runner.invoke(app, ["generate", run, "--prompt", "FGH", "--tokens", "5", "--temperature", "0"])
     assert result.exit_code == 0 and result.stdout.startswith("FGH") and len(result.stdout.strip()) > 3
     result = runner.invoke(app, ["export", run, str(tmp_path / "hf")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -52,6 +54,13 @@ def test_counts_equal_the_models_own(shape: str) -> None:
 )  # fmt: skip
 def test_small_presets_are_called_by_their_non_embedding_parameters(preset: str, least: float, most: float) -> None:
     assert least < parameters(model_config({"preset": preset}), 1).non_embedding < most
+
+
+def test_the_ladder_deepens_rather_than_widens() -> None:
+    ladder = [model_config({"preset": name}) for name in ("2m", "10m", "30m", "100m", "300m", "1b")]
+    for small, large in itertools.pairwise(ladder):
+        assert large.layers / small.layers > large.width / small.width > 1
+        assert 2.55 < large.feed_forward / large.width < 2.75 and large.head_size in (64, 128)
 
 
 def test_an_open_vocabulary_must_be_given() -> None:

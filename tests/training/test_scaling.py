@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from training.config import model_config
+import pytest
+import yaml
+
+from training.config import model_config, training_config
 from training.flops import flops_m
 from training.scaling import batch_tokens, compute_for, learning_rate, model_scale, tokens
 
@@ -22,3 +25,13 @@ def test_model_and_tokens_share_the_budget() -> None:
     for compute in (1e17, 1e20, 1e24):
         assert model_scale(compute) * tokens(compute) == pytest.approx(compute, rel=0.01)
         assert compute_for(model_scale(compute)) == pytest.approx(compute, rel=1e-9)
+
+
+@pytest.mark.parametrize("preset", ["10m", "30m", "100m", "300m", "1b"])
+def test_configs_of_the_ladder_follow_the_laws(preset: str) -> None:
+    path = Path(__file__).resolve().parents[2] / "configs" / "training" / f"{preset}.yaml"
+    config = training_config(yaml.safe_load(path.read_text()))
+    compute = compute_for(flops_m(config.model, config.context))
+    assert config.optimizer.learning_rate == pytest.approx(learning_rate(compute), rel=0.04)
+    assert config.data.batch * config.context == pytest.approx(batch_tokens(compute), rel=0.06)
+    assert config.tokens == pytest.approx(tokens(compute), rel=0.03)
