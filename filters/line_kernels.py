@@ -1,395 +1,199 @@
 # mypy: allow-untyped-defs
-"""One line of text, walked once: its words, marks, sentences and listed phrases, and the verdict of line rules."""
+"""One line of a mapped text: what its words, marks, sentences and listed phrases add up to."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from filters.phrases import CLASSES, MATCH
-from filters.vocabulary import (
-    BULLET,
-    CHINESE_BITS,
-    CLOSER,
-    ENGLISH_BITS,
-    LONGEST_LISTED,
-    SOFT_END,
-    TERMINAL,
-    WIDE_END,
-    listed_key,
-    slot_of,
+from filters.character_maps_kernels import (
+    CONTENT,
+    LEADS,
+    LETTERS,
+    NEWLINES,
+    STARTS,
+    SUSPECTS,
+    UPPERS,
+    character,
+    mark_of,
+    plane,
 )
-from text.code_points import DIGIT, HAN, LETTER, LOWER, MARK, NUMBER, PUNCTUATION, SPACE, SYMBOL, UNSEGMENTED, UPPER
-from text.code_points import WORD as WORD_FLAG
-from text.hashing import hash_bytes
-from text.utf8_kernels import decode
-
-# Columns of a line's features that add up over a document.
-LINE_CHARACTERS = 0  # from the first to the last character that is not a space
-WORDS = 1
-CONTENT_WORDS = 2  # words with a letter, mark or number
-CONTENT_CHARACTERS = 3  # their characters, from the first to the last letter, mark or number
-ALPHABETIC_WORDS = 4
-STOP_WORDS = 5
-FUNCTION_CHARACTERS = 6
-HASHES = 7
-ELLIPSES = 8
-LETTERS = 9
-UPPER_CASE = 10
-DIGITS = 11
-NUMBERS = 12
-MARKS_AND_SYMBOLS = 13  # punctuation and symbols
-HAN_LETTERS = 14
-UNSEGMENTED_LETTERS = 15
-CURLY_BRACES = 16
-SENTENCES = 17
-JAVASCRIPT = 18
-LOREM_IPSUM = 19
-POLICY = 20
-BULLET_LINE = 21
-ELLIPSIS_LINE = 22
-TERMINAL_LINE = 23
-SHORT_LINE = 24
-LINES = 25  # 1 unless the line is blank
-ADDITIVE = 26
-# Columns that describe this line only.
-LONGEST_WORD = 26
-LISTED = 27  # a bit a listed word, see filters.vocabulary
-FIRST = 28  # byte position of the first character that is not a space
-LAST = 29  # byte position behind the last one
-LAST_CHARACTER = 30
-DOTS_AT_END = 31
-BRACKETS = 32
-COUNTER = 33  # 1 when the line is a number and a counted noun
-LINE_STOP = 34  # byte position of the line feed or of the text's end
-FEATURES = 35
+from filters.phrases import CLASSES, MATCH
+from filters.sentence_kernels import count_sentences
+from filters.vocabulary import BULLET, LONGEST_COUNTED, TERMINAL, counted_key, counted_slot
+from filters.word_kernels import Words, scan_words
+from text.bits import count_bits, next_bit
+from text.code_points import LETTER, NUMBER
+from text.raw_memory import address_of, read_uint8, read_uint16, read_uint32, read_uint64
 
 SHORT_CHARACTERS = 30  # FineWeb: "lines shorter than 30 characters"; its code counts 30 itself
 
-# Columns of a line-rule row (float64).
-MAX_WORD_CHARACTERS = 0  # 0 switches a rule off
-REQUIRE_END_MARK = 1
-REFUSE_ELLIPSIS = 2
-MIN_WORDS = 3
-DROP_JAVASCRIPT = 4
-DROP_POLICY = 5
-REMOVE_CITATIONS = 6
-MAX_UPPER_FRACTION = 7  # 1 switches it off
-DROP_NUMERIC = 8
-DROP_COUNTERS = 9
-KEEP_BLANK_LINES = 10
-RULE_COLUMNS = 11
 
-KEEP, LONG_WORD, NO_END_MARK, FEW_WORDS, SAYS_JAVASCRIPT, SAYS_POLICY, UPPER_LINE, NUMERIC_LINE, COUNTER_LINE = range(9)
+class Tables(NamedTuple):
+    """Addresses of what lines are compared with: ``code_points().flags`` and the parts of ``vocabulary()``."""
+
+    flags: int
+    listed: int
+    counted: int
+    marks: int
+    byte_class: int
+    following: int
+    matched: int
 
 
-@njit(nogil=True, cache=True)
-def scan_line(data, start, stop, flags, vocabulary, word_hashes, word_sizes, word_count, out):
-    """Walks the line that begins at ``start`` and fills its features.
-
-    Args:
-        data: uint8 [bytes], valid UTF-8.
-        start: first byte of the line.
-        stop: byte behind the text; the line ends there or at the first line feed.
-        flags: uint16 [0x110000], ``code_points().flags``.
-        vocabulary: ``filters.vocabulary.vocabulary()``.
-        word_hashes: uint64 [capacity], receives each word's hash from ``word_count`` on.
-        word_sizes: int32 [capacity], receives twice the word's characters, plus one for an unsegmented character.
-        word_count: words the document had before this line.
-        out: int64 [FEATURES], overwritten.
-
-    Returns:
-        The document's word count behind this line; it runs past the capacity, recording does not.
-    """
-    out[:] = 0
-    capacity = len(word_hashes)
-    keys, bits, marks, phrases = vocabulary
-    words = content_words = content_characters = alphabetic_words = 0
-    stop_words = function_characters = longest_word = 0
-    listed = np.uint64(0)
-    hashes = ellipses = letters = upper_case = digits = numbers = symbols = han = unsegmented_letters = 0
-    curly_braces = brackets = sentences = 0
-    first = last = -1
-    characters = line_characters = 0
-    first_mark = last_mark = np.uint8(0)
-    last_character = 0
-    dots = dots_at_end = 0
-    numeric_start = counted_end = False
-    # The open word.
-    is_open = is_unsegmented = has_letter = False
-    beside_unsegmented = False  # an unsegmented character stands directly before
-    word_start = word_characters = content_start = content_stop = content_first = content_last = 0
-    # The open sentence: 0 inside, 1 in its end marks, 2 in the space behind them.
-    end_state = 0
-    end_is_wide = end_is_dots = end_of_initial = False
-    has_content = False
-    content_run = 0  # letters, marks and numbers in a row
-    run_is_upper = False
-
-    position = start
-    while True:
-        at_end = position >= stop or data[position] == 0x0A
-        if at_end:
-            point, following, flag = np.int64(32), position, SPACE
-        else:
-            point, following = decode(data, position)
-            flag = flags[point]
-        is_space = (flag & SPACE) != 0
-        is_mark = (flag & MARK) != 0
-        stands_alone = (flag & UNSEGMENTED) != 0 and not is_mark
-
-        if is_open and (is_space or stands_alone or (is_unsegmented and not is_mark)):
-            is_open = False
-            # Punctuation that touches unsegmented characters is not a word of its own.
-            if content_stop > 0 or not (beside_unsegmented or stands_alone):
-                words += 1
-                longest_word = max(longest_word, word_characters)
-                bit = -1
-                if content_stop > 0:
-                    content_words += 1
-                    content_characters += content_last - content_first
-                    if has_letter:
-                        alphabetic_words += 1
-                    if content_stop - content_start <= LONGEST_LISTED:
-                        key = listed_key(data, content_start, content_stop)
-                        slot = slot_of(key)
-                        while bits[slot] >= 0:
-                            if keys[slot] == key:
-                                bit = bits[slot]
-                                break
-                            slot = (slot + 1) & (len(bits) - 1)
-                    if bit >= 0:
-                        listed |= np.uint64(1) << np.uint64(bit)
-                        if bit < ENGLISH_BITS:
-                            stop_words += 1
-                        elif bit < CHINESE_BITS:
-                            function_characters += 1
-                    if words == 1:
-                        numeric_start = 0x30 <= data[content_start] <= 0x39
-                counted_end = words == 2 and bit >= CHINESE_BITS
-                if word_count < capacity:
-                    word_hashes[word_count] = hash_bytes(data, word_start, position, 0)
-                    word_sizes[word_count] = min(word_characters, 1 << 29) * 2 + is_unsegmented
-                word_count += 1
-            beside_unsegmented = is_unsegmented
-
-        if is_space:
-            beside_unsegmented = False
-            if dots:
-                ellipses += dots // 3
-                dots = 0
-            if end_state == 1:
-                end_state = 2
-            content_run = 0
-            if at_end:
-                break
-            if first >= 0:
-                characters += 1
-            position = following
-            continue
-
-        if not is_open:
-            is_open = True
-            is_unsegmented = stands_alone
-            has_letter = False
-            word_start, word_characters, content_stop = position, 0, 0
-        word_characters += 1
-        characters += 1
-        mark = np.uint8(0)
-        if flag & (PUNCTUATION | SYMBOL):
-            symbols += 1
-            if point < 0x10000:
-                mark = marks[point]
-            if point == 0x23:
-                hashes += 1
-            elif point == 0x7B:
-                curly_braces += 1
-            elif point == 0x5B:
-                brackets += 1
-            elif point == 0x2026:
-                ellipses += 1
-        if point == 0x2E:
-            dots += 1
-        elif dots:
-            ellipses += dots // 3
-            dots = 0
-
-        if mark & (SOFT_END | WIDE_END):
-            if end_state == 0:
-                end_is_wide, end_is_dots = False, True
-                end_of_initial = content_run == 1 and run_is_upper
-            end_state = 1
-            end_is_wide |= (mark & WIDE_END) != 0
-            end_is_dots &= point == 0x2E
-        elif end_state == 1 and mark & CLOSER:
-            pass
-        elif end_state:
-            # "e.g. this", "J. Smith" and "3.14" go on; "End. Next" and "完。下" do not.
-            goes_on = end_is_dots and ((flag & LOWER) != 0 or end_of_initial)
-            if (end_state == 2 and not goes_on) or end_is_wide:
-                sentences += has_content
-                has_content = False
-            end_state = 0
-
-        if flag & WORD_FLAG:
-            has_content = True
-            content_run += 1
-            run_is_upper = (flag & UPPER) != 0
-            if content_stop == 0:
-                content_start, content_first = position, word_characters - 1
-            content_stop, content_last = following, word_characters
-            if flag & LETTER:
-                has_letter = True
-                letters += 1
-                upper_case += (flag & UPPER) != 0
-                han += (flag & HAN) != 0
-                unsegmented_letters += stands_alone
-            elif flag & NUMBER:
-                numbers += 1
-                digits += (flag & DIGIT) != 0
-        else:
-            content_run = 0
-        if first < 0:
-            first, first_mark = position, mark
-        if flag & LOWER and point < 0x80:  # most of most text: the rest of a run of small ASCII letters at once
-            run_start = following
-            while following < stop and 0x61 <= data[following] <= 0x7A:
-                following += 1
-            if following > run_start:
-                run = following - run_start
-                characters += run
-                word_characters += run
-                letters += run
-                content_run += run
-                run_is_upper = False
-                content_stop, content_last = following, word_characters
-                point = np.int64(data[following - 1])
-        last, last_character, last_mark = following, point, mark
-        line_characters = characters
-        dots_at_end = dots
-        position = following
-    sentences += has_content
-
-    if first >= 0:
-        byte_class, next_state, matched = phrases
-        state = np.uint64(0)
-        for i in range(first, last):
-            state = np.uint64(next_state[state + byte_class[data[i]]])
-            if state >= MATCH:
-                state -= MATCH
-                found = state // CLASSES
-                out[JAVASCRIPT] += matched[found, 0]
-                out[LOREM_IPSUM] += matched[found, 1]
-                out[POLICY] += matched[found, 2]
-
-    out[LINE_CHARACTERS] = line_characters
-    out[WORDS] = words
-    out[CONTENT_WORDS] = content_words
-    out[CONTENT_CHARACTERS] = content_characters
-    out[ALPHABETIC_WORDS] = alphabetic_words
-    out[STOP_WORDS] = stop_words
-    out[FUNCTION_CHARACTERS] = function_characters
-    out[HASHES] = hashes
-    out[ELLIPSES] = ellipses
-    out[LETTERS] = letters
-    out[UPPER_CASE] = upper_case
-    out[DIGITS] = digits
-    out[NUMBERS] = numbers
-    out[MARKS_AND_SYMBOLS] = symbols
-    out[HAN_LETTERS] = han
-    out[UNSEGMENTED_LETTERS] = unsegmented_letters
-    out[CURLY_BRACES] = curly_braces
-    out[SENTENCES] = sentences
-    out[BULLET_LINE] = (first_mark & BULLET) != 0
-    out[ELLIPSIS_LINE] = dots_at_end >= 3 or last_character == 0x2026
-    out[TERMINAL_LINE] = (last_mark & TERMINAL) != 0
-    out[SHORT_LINE] = first >= 0 and line_characters <= SHORT_CHARACTERS
-    out[LINES] = first >= 0
-    out[LONGEST_WORD] = longest_word
-    out[LISTED] = np.int64(listed)
-    out[FIRST] = first
-    out[LAST] = last
-    out[LAST_CHARACTER] = last_character
-    out[DOTS_AT_END] = dots_at_end
-    out[BRACKETS] = brackets
-    out[LINE_STOP] = position
-    out[COUNTER] = numeric_start and counted_end and words == 2
-    return word_count
+@njit
+def tables_of(flags, vocabulary):
+    """The addresses of tables that the caller holds."""
+    phrases = vocabulary.phrases
+    return Tables(
+        address_of(flags),
+        address_of(vocabulary.listed),
+        address_of(vocabulary.counted),
+        address_of(vocabulary.marks),
+        address_of(phrases.byte_class),
+        address_of(phrases.following),
+        address_of(phrases.matched),
+    )
 
 
-@njit(nogil=True, cache=True)
-def without_citations(data, start, stop, out):
-    """Copies ``data[start:stop]`` to ``out`` without ``[12]``, ``[]``, ``[edit]`` and ``[citation needed]``.
+class Line(NamedTuple):
+    """What is known of a line. A blank one has ``first`` -1, and nothing else but ``stop`` says anything."""
 
-    Returns:
-        The bytes written, at most ``stop - start``.
-    """
-    written = 0
-    position = start
+    first: int  # byte position of the first character that is not a space
+    last: int  # behind the last one
+    stop: int  # of the line feed or the text's end
+    characters: int  # from the first to the last
+    words: Words
+    letters: int
+    upper_case: int
+    sentences: int
+    curly_braces: int
+    brackets: int
+    javascript: int
+    lorem_ipsum: int
+    policy: int
+    last_character: int  # code point
+    is_bullet: bool
+    is_terminal: bool
+    ends_in_dots: bool  # three
+    has_number: bool  # asked only of lines without letters
+    is_counter: bool  # a number and a counted noun
+
+
+@njit
+def _count_byte(address, stop, byte):
+    count = 0
+    for position in range(address, stop):
+        count += read_uint8(position) == byte
+    return count
+
+
+@njit
+def _phrases(address, stop, tables):
+    """Occurrences of each group of phrases between two addresses."""
+    javascript = lorem_ipsum = policy = 0
+    state = np.uint64(0)
+    for position in range(address, stop):
+        column = read_uint64(tables.byte_class + 8 * np.int64(read_uint8(position)))
+        state = np.uint64(read_uint32(tables.following + 4 * np.int64(state + column)))
+        if state >= MATCH:
+            state -= MATCH
+            found = tables.matched + 6 * np.int64(state // CLASSES)
+            javascript += read_uint16(found)
+            lorem_ipsum += read_uint16(found + 2)
+            policy += read_uint16(found + 4)
+    return javascript, lorem_ipsum, policy
+
+
+@njit
+def _has_number(text, start, stop, flags):
+    """Whether there is a number that is no letter."""
+    content = plane(text, CONTENT)
+    position = next_bit(content, start, stop)
     while position < stop:
-        if data[position] == 0x5B:
-            behind = position + 1
-            while behind < stop and 0x30 <= data[behind] <= 0x39:
-                behind += 1
-            if behind < stop and data[behind] == 0x5D:
-                position = behind + 1
-                continue
-            if _starts_with(data, position + 1, stop, b"edit]"):
-                position += 6
-                continue
-            if _starts_with(data, position + 1, stop, b"citation needed]"):
-                position += 17
-                continue
-        out[written] = data[position]
-        written += 1
-        position += 1
-    return written
+        _, _, flag = character(text.base + position, flags)
+        if flag & NUMBER and not flag & LETTER:
+            return True
+        position = next_bit(content, position + 1, stop)
+    return False
 
 
-@njit(nogil=True, cache=True)
-def _starts_with(data, start, stop, expected):
-    if stop - start < len(expected):
+@njit
+def _is_counter(text, words, counted):
+    """Whether a line of two words is a number and a counted noun."""
+    if words.words != 2 or words.content_words != 2:
         return False
-    for i in range(len(expected)):  # noqa: SIM110 (numba knows no all() over generators)
-        if data[start + i] != expected[i]:
-            return False
-    return True
+    if not 0x30 <= read_uint8(text.base + words.first_start) <= 0x39:
+        return False
+    if words.last_stop - words.last_start > LONGEST_COUNTED:
+        return False
+    key = counted_key(text.base + words.last_start, text.base + words.last_stop)
+    slot = counted_slot(key)
+    while read_uint64(counted + 8 * slot) != 0:
+        if read_uint64(counted + 8 * slot) == key:
+            return True
+        slot = (slot + 1) & 255
+    return False
 
 
-@njit(nogil=True, cache=True)
-def judge_line(lines, version, rules, rule_set, end_marks):
-    """Says which rule of a set drops a line, in the order of TFDS' ``c4_utils.py``, then RefinedWeb's table 2.
+@njit
+def scan_line(text, start, tallies, tables, record, recorded):
+    """Looks at the line that begins at a position.
 
     Args:
-        lines: int64 [versions, FEATURES] of a line that is not blank.
-        version: the row to judge. (Rows and sets go by number: a view of an array costs more than the rules.)
-        rules: float64 [sets, RULE_COLUMNS].
-        rule_set: the row of ``rules`` and ``end_marks`` to judge by.
-        end_marks: int32 [sets, n] code points that may end a line; padded with -1.
+        text: a Text whose characters are mapped, and
+        tallies: what ``map_characters`` counted in it.
+        start: byte position of the line.
+        tables: Tables.
+        record: a Record for the words, and
+        recorded: words of the text before this line.
 
     Returns:
-        KEEP or the code of the first rule that drops it.
+        Line.
     """
-    limit = rules[rule_set, MAX_WORD_CHARACTERS]
-    if limit > 0 and lines[version, LONGEST_WORD] > limit:
-        return LONG_WORD
-    if rules[rule_set, REQUIRE_END_MARK] > 0:
-        last = lines[version, LAST_CHARACTER]
-        ends = False
-        for mark in range(end_marks.shape[1]):
-            ends |= last == end_marks[rule_set, mark]
-        if not ends or (rules[rule_set, REFUSE_ELLIPSIS] > 0 and lines[version, DOTS_AT_END] >= 3):
-            return NO_END_MARK
-    if lines[version, WORDS] < rules[rule_set, MIN_WORDS]:
-        return FEW_WORDS
-    if rules[rule_set, DROP_JAVASCRIPT] > 0 and lines[version, JAVASCRIPT] > 0:
-        return SAYS_JAVASCRIPT
-    if rules[rule_set, DROP_POLICY] > 0 and lines[version, POLICY] > 0:
-        return SAYS_POLICY
-    if lines[version, UPPER_CASE] > rules[rule_set, MAX_UPPER_FRACTION] * lines[version, LETTERS]:
-        return UPPER_LINE
-    if rules[rule_set, DROP_NUMERIC] > 0 and lines[version, NUMBERS] > 0 and lines[version, LETTERS] == 0:
-        return NUMERIC_LINE
-    if rules[rule_set, DROP_COUNTERS] > 0 and lines[version, COUNTER] > 0:
-        return COUNTER_LINE
-    return KEEP
+    stop = next_bit(plane(text, NEWLINES), start, text.size)
+    first = next_bit(plane(text, STARTS), start, stop)
+    if first == stop:
+        nothing = Words(0, 0, start, 0, 0, 0, 0, 0, np.uint64(0), -1, -1, -1)
+        return Line(-1, -1, stop, 0, nothing, 0, 0, 0, 0, 0, 0, 0, 0, 0, False, False, False, False, False)
+    words = scan_words(text, first, stop, tables.listed, record, recorded)
+    last = words.stop
+    base = text.base
+    letters = count_bits(plane(text, LETTERS), first, last)
+    javascript = lorem_ipsum = policy = 0
+    if next_bit(plane(text, SUSPECTS), first, last) < last:
+        javascript, lorem_ipsum, policy = _phrases(base + first, base + last, tables)
+    point, _, _ = character(base + first, tables.flags)
+    end = last - 1
+    while read_uint8(base + end) & 0xC0 == 0x80:
+        end -= 1
+    end_point, _, _ = character(base + end, tables.flags)
+    dots = (
+        end_point == 0x2E
+        and end >= first + 2
+        and read_uint8(base + end - 1) == 0x2E
+        and read_uint8(base + end - 2) == 0x2E
+    )
+    return Line(
+        first,
+        last,
+        stop,
+        count_bits(plane(text, LEADS), first, last),
+        words,
+        letters,
+        count_bits(plane(text, UPPERS), first, last),
+        count_sentences(text, first, last, tables.flags, tables.marks),
+        _count_byte(base + first, base + last, 0x7B) if tallies.curly_braces else 0,
+        _count_byte(base + first, base + last, 0x5B) if tallies.brackets else 0,
+        javascript,
+        lorem_ipsum,
+        policy,
+        end_point,
+        (mark_of(point, tables.marks) & BULLET) != 0,
+        (mark_of(end_point, tables.marks) & TERMINAL) != 0,
+        dots,
+        letters == 0 and _has_number(text, first, last, tables.flags),
+        _is_counter(text, words, tables.counted),
+    )

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from filters import line_kernels
-from filters.line_rules_kernels import edit_documents
+from filters import line_rules_kernels as kernels
 from filters.names import unknown
+from filters.scratch import scratch
 from filters.vocabulary import vocabulary
 from text.arrow_buffers import text_array, text_buffers
 from text.code_points import code_points
@@ -22,7 +22,7 @@ from text.code_points import code_points
 
 @dataclasses.dataclass(frozen=True)
 class LineRules:
-    """Which lines to drop; the default of each field switches it off. Order and meaning: ``line_kernels.judge_line``.
+    """Which lines to drop; the default of each field switches it off. Order and meaning: ``judge_line``.
 
     ``min_words`` counts words as the statistics do: an unsegmented character is a word.
     """
@@ -49,18 +49,18 @@ class LineRules:
 
     def row(self) -> np.ndarray:
         """The rules as the float64 [RULE_COLUMNS] row that the kernels read."""
-        row = np.zeros(line_kernels.RULE_COLUMNS)
-        row[line_kernels.MAX_WORD_CHARACTERS] = self.max_word_characters or 0
-        row[line_kernels.REQUIRE_END_MARK] = self.end_marks is not None
-        row[line_kernels.REFUSE_ELLIPSIS] = self.refuse_ellipsis
-        row[line_kernels.MIN_WORDS] = self.min_words
-        row[line_kernels.DROP_JAVASCRIPT] = self.drop_javascript
-        row[line_kernels.DROP_POLICY] = self.drop_policies
-        row[line_kernels.REMOVE_CITATIONS] = self.remove_citations
-        row[line_kernels.MAX_UPPER_FRACTION] = 1.0 if self.max_upper_fraction is None else self.max_upper_fraction
-        row[line_kernels.DROP_NUMERIC] = self.drop_numeric
-        row[line_kernels.DROP_COUNTERS] = self.drop_counters
-        row[line_kernels.KEEP_BLANK_LINES] = self.keep_blank_lines
+        row = np.zeros(kernels.RULE_COLUMNS)
+        row[kernels.MAX_WORD_CHARACTERS] = self.max_word_characters or 0
+        row[kernels.REQUIRE_END_MARK] = self.end_marks is not None
+        row[kernels.REFUSE_ELLIPSIS] = self.refuse_ellipsis
+        row[kernels.MIN_WORDS] = self.min_words
+        row[kernels.DROP_JAVASCRIPT] = self.drop_javascript
+        row[kernels.DROP_POLICY] = self.drop_policies
+        row[kernels.REMOVE_CITATIONS] = self.remove_citations
+        row[kernels.MAX_UPPER_FRACTION] = 1.0 if self.max_upper_fraction is None else self.max_upper_fraction
+        row[kernels.DROP_NUMERIC] = self.drop_numeric
+        row[kernels.DROP_COUNTERS] = self.drop_counters
+        row[kernels.KEEP_BLANK_LINES] = self.keep_blank_lines
         return row
 
 
@@ -114,7 +114,7 @@ def column_prefix(preset: str) -> str:
 
 def line_rule_tables(sets: Sequence[LineRules]) -> tuple[np.ndarray, np.ndarray]:
     """Sets of line rules as the kernels read them: float64 [sets, RULE_COLUMNS] and int32 [sets, marks]."""
-    rows = np.stack([rules.row() for rules in sets]) if sets else np.zeros((0, line_kernels.RULE_COLUMNS))
+    rows = np.stack([rules.row() for rules in sets]) if sets else np.zeros((0, kernels.RULE_COLUMNS))
     marks = np.full((len(sets), max((len(rules.end_marks or "") for rules in sets), default=0)), -1, np.int32)
     for row, rules in zip(marks, sets, strict=True):
         row[: len(rules.end_marks or "")] = [ord(mark) for mark in rules.end_marks or ""]
@@ -136,6 +136,11 @@ def edit_lines(texts: pa.Array | pa.ChunkedArray, rules: LineRules) -> tuple[pa.
     """
     data, offsets = text_buffers(texts)
     rows, marks = line_rule_tables([rules])
-    edited, edited_offsets = edit_documents(data, offsets, code_points().flags, vocabulary(), rows, marks)
+    room = scratch(int(np.diff(offsets).max(initial=0)), most_words=0)
+    edited = np.empty(offsets[-1] - offsets[0], np.uint8)
+    edited_offsets = kernels.edit_documents(
+        data, offsets, code_points().flags, vocabulary(), rows, marks, room, edited
+    )
+    edited = edited[: edited_offsets[-1]].copy()
     removed = np.diff(offsets) - np.diff(edited_offsets)
     return text_array(edited, edited_offsets), removed.astype(np.uint64)

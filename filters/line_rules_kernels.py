@@ -1,29 +1,117 @@
 # mypy: allow-untyped-defs
-"""Copying documents without the lines that line rules drop."""
+"""Rules that drop a line, and the copy of documents without such lines."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from filters.line_kernels import (
-    BRACKETS,
-    FEATURES,
-    FIRST,
-    KEEP,
-    KEEP_BLANK_LINES,
-    LAST,
-    LINE_STOP,
-    LONGEST_WORD,
-    REMOVE_CITATIONS,
-    judge_line,
-    scan_line,
-    without_citations,
-)
+from filters.character_maps_kernels import Text, map_characters
+from filters.line_kernels import scan_line, tables_of
+from filters.word_kernels import Record
+from text.raw_memory import address_of, read_float64, read_int32, read_uint8, write_uint8
+
+# Columns of a line-rule row (float64).
+MAX_WORD_CHARACTERS = 0  # 0 switches a rule off
+REQUIRE_END_MARK = 1
+REFUSE_ELLIPSIS = 2
+MIN_WORDS = 3
+DROP_JAVASCRIPT = 4
+DROP_POLICY = 5
+REMOVE_CITATIONS = 6
+MAX_UPPER_FRACTION = 7  # 1 switches it off
+DROP_NUMERIC = 8
+DROP_COUNTERS = 9
+KEEP_BLANK_LINES = 10
+RULE_COLUMNS = 11
+
+KEEP, LONG_WORD, NO_END_MARK, FEW_WORDS, SAYS_JAVASCRIPT, SAYS_POLICY, UPPER_LINE, NUMERIC_LINE, COUNTER_LINE = range(9)
+
+
+@njit
+def _starts_with(address, stop, expected):
+    if stop - address < len(expected):
+        return False
+    for i in range(len(expected)):  # noqa: SIM110 (numba knows no all() over generators)
+        if read_uint8(address + i) != expected[i]:
+            return False
+    return True
+
+
+@njit
+def without_citations(start, stop, out):
+    """Copies the bytes between two addresses to ``out`` without ``[12]``, ``[]``, ``[edit]``, ``[citation needed]``.
+
+    Returns:
+        The bytes written, at most ``stop - start``.
+    """
+    written = out
+    position = start
+    while position < stop:
+        byte = read_uint8(position)
+        if byte == 0x5B:
+            behind = position + 1
+            while behind < stop and 0x30 <= read_uint8(behind) <= 0x39:
+                behind += 1
+            if behind < stop and read_uint8(behind) == 0x5D:
+                position = behind + 1
+                continue
+            if _starts_with(position + 1, stop, b"edit]"):
+                position += 6
+                continue
+            if _starts_with(position + 1, stop, b"citation needed]"):
+                position += 17
+                continue
+        write_uint8(written, byte)
+        written += 1
+        position += 1
+    return written - out
+
+
+@njit
+def judge_line(line, longest_word, rules, end_marks, mark_count):
+    """Says which rule of a set drops a line, in the order of TFDS' ``c4_utils.py``, then RefinedWeb's table 2.
+
+    Args:
+        line: a Line that is not blank.
+        longest_word: characters of its longest word; before citations were removed, if they were.
+        rules: address of float64 [RULE_COLUMNS].
+        end_marks: address of int32 [mark_count], code points that may end a line; padded with -1.
+
+    Returns:
+        KEEP or the code of the first rule that drops it.
+    """
+    limit = _rule(rules, MAX_WORD_CHARACTERS)
+    if 0 < limit < longest_word:
+        return LONG_WORD
+    if _rule(rules, REQUIRE_END_MARK) > 0:
+        ends = False
+        for i in range(mark_count):
+            ends |= line.last_character == read_int32(end_marks + 4 * i)
+        if not ends or (line.ends_in_dots and _rule(rules, REFUSE_ELLIPSIS) > 0):
+            return NO_END_MARK
+    if line.words.words < _rule(rules, MIN_WORDS):
+        return FEW_WORDS
+    if line.javascript > 0 and _rule(rules, DROP_JAVASCRIPT) > 0:
+        return SAYS_JAVASCRIPT
+    if line.policy > 0 and _rule(rules, DROP_POLICY) > 0:
+        return SAYS_POLICY
+    if line.upper_case > _rule(rules, MAX_UPPER_FRACTION) * line.letters:
+        return UPPER_LINE
+    if line.has_number and _rule(rules, DROP_NUMERIC) > 0:
+        return NUMERIC_LINE
+    if line.is_counter and _rule(rules, DROP_COUNTERS) > 0:
+        return COUNTER_LINE
+    return KEEP
+
+
+@njit
+def _rule(rules, column):
+    return read_float64(rules + 8 * column)
 
 
 @njit(nogil=True, cache=True)
-def edit_documents(data, offsets, flags, vocabulary, rules, end_marks):
+def edit_documents(data, offsets, flags, vocabulary, rules, end_marks, scratch, out):
     """Writes every document's kept lines, stripped and joined by line feeds.
 
     Args:
@@ -33,50 +121,53 @@ def edit_documents(data, offsets, flags, vocabulary, rules, end_marks):
         vocabulary: ``filters.vocabulary.vocabulary()``.
         rules: float64 [1, RULE_COLUMNS] and
         end_marks: int32 [1, marks], see ``judge_line``.
+        scratch: ``filters.scratch.Scratch`` for the longest document.
+        out: uint8, as many bytes as the documents.
 
     Returns:
-        The new ``data`` and ``offsets``, the latter from 0.
+        int64 [n + 1], the offsets in ``out``, from 0.
     """
     documents = len(offsets) - 1
-    out = np.empty(offsets[documents] - offsets[0], np.uint8)
+    tables = tables_of(flags, vocabulary)
+    row, marks = address_of(rules), address_of(end_marks)
+    record = Record(0, 0, 0)
+    copy, stride = address_of(scratch.copy), scratch.stride
+    target = address_of(out)
+    readable = address_of(data) + len(data)
     out_offsets = np.zeros(documents + 1, np.int64)
-    lines = np.empty((1, FEATURES), np.int64)
-    line = lines[0]
-    nothing = np.empty(0, np.uint64)
-    no_sizes = np.empty(0, np.int32)
-    copy = np.empty(1024, np.uint8)
     written = np.int64(0)
     for d in range(documents):
         begin = written
         blank = False
-        position, stop = offsets[d], offsets[d + 1]
-        while position <= stop:
-            scan_line(data, position, stop, flags, vocabulary, nothing, no_sizes, 0, line)
-            position = line[LINE_STOP] + 1
-            if line[FIRST] < 0:
+        text = Text(address_of(data) + offsets[d], offsets[d + 1] - offsets[d], readable, address_of(scratch.maps), stride)
+        tallies = map_characters(text, tables.flags, tables.marks, address_of(scratch.tail))
+        position = np.int64(0)
+        while position <= text.size:
+            line = scan_line(text, position, tallies, tables, record, 0)
+            position = line.stop + 1
+            if line.first < 0:
                 blank = True
                 continue
-            source, first, last = data, line[FIRST], line[LAST]
-            if rules[0, REMOVE_CITATIONS] > 0 and line[BRACKETS] > 0:
-                if last - first > len(copy):
-                    copy = np.empty(2 * (last - first), np.uint8)
-                length = without_citations(data, first, last, copy)
-                longest = line[LONGEST_WORD]
-                scan_line(copy, 0, length, flags, vocabulary, nothing, no_sizes, 0, line)
-                line[LONGEST_WORD] = longest
-                source, first, last = copy, line[FIRST], line[LAST]
-                if first < 0:
+            source, longest = text.base, line.words.longest
+            if line.brackets > 0 and _rule(row, REMOVE_CITATIONS) > 0:
+                size = without_citations(source + line.first, source + line.last, copy)
+                cited = Text(copy, size, copy + size, address_of(scratch.copy_maps), stride)
+                map_characters(cited, tables.flags, tables.marks, address_of(scratch.tail))
+                line = scan_line(cited, 0, tallies, tables, record, 0)
+                source = copy
+                if line.first < 0:
                     continue
-            if judge_line(lines, 0, rules, 0, end_marks) != KEEP:
+            if judge_line(line, longest, row, marks, end_marks.shape[1]) != KEEP:
                 continue
             if written > begin:
-                out[written] = 0x0A
+                write_uint8(target + written, np.uint8(0x0A))
                 written += 1
-                if blank and rules[0, KEEP_BLANK_LINES] > 0:
-                    out[written] = 0x0A
+                if blank and _rule(row, KEEP_BLANK_LINES) > 0:
+                    write_uint8(target + written, np.uint8(0x0A))
                     written += 1
             blank = False
-            out[written : written + last - first] = source[first:last]
-            written += last - first
+            for i in range(line.first, line.last):
+                write_uint8(target + written, read_uint8(source + i))
+                written += 1
         out_offsets[d + 1] = written
-    return out[:written].copy(), out_offsets
+    return out_offsets

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pyarrow as pa
 
-from filters import line_kernels as line
 from filters import statistics_kernels as document
 from filters.line_rules import LineRules, line_rule_tables, published_line_rules
+from filters.scratch import scratch
 from filters.vocabulary import vocabulary
 from text.arrow_buffers import text_buffers
 from text.code_points import code_points
@@ -50,32 +50,32 @@ def _share(name: str, help_text: str, column: int, of: int) -> _Column:
 def _columns(line_rules: Mapping[str, LineRules]) -> list[_Column]:
     columns = [
         _count("characters", "Unicode characters", document.CHARACTERS, np.uint64),
-        _count("words", "words", line.WORDS),
-        _count("content_words", "words with a letter or digit", line.CONTENT_WORDS),
+        _count("words", "words", document.WORDS),
+        _count("content_words", "words with a letter or digit", document.CONTENT_WORDS),
         _share("mean_word_length", "characters per content word, without punctuation at its ends",
-               line.CONTENT_CHARACTERS, line.CONTENT_WORDS),
-        _count("longest_word", "characters of the longest word", document.LONGEST),
-        _share("alphabetic_word_fraction", "words with a letter / words", line.ALPHABETIC_WORDS, line.WORDS),
-        _share("hash_word_ratio", "# signs / words", line.HASHES, line.WORDS),
-        _share("ellipsis_word_ratio", "ellipses (... and …) / words", line.ELLIPSES, line.WORDS),
+               document.CONTENT_CHARACTERS, document.CONTENT_WORDS),
+        _count("longest_word", "characters of the longest word", document.LONGEST_WORD),
+        _share("alphabetic_word_fraction", "words with a letter / words", document.ALPHABETIC_WORDS, document.WORDS),
+        _share("hash_word_ratio", "# signs / words", document.HASHES, document.WORDS),
+        _share("ellipsis_word_ratio", "ellipses (... and …) / words", document.ELLIPSES, document.WORDS),
         _count("distinct_stop_words", "different ones of: the be to of and that have with",
                document.DISTINCT_STOP_WORDS),
-        _count("stop_words", "occurrences of those stop words", line.STOP_WORDS),
+        _count("stop_words", "occurrences of those stop words", document.STOP_WORDS),
         _count("distinct_function_characters", "different frequent function characters of Chinese (的, 是, 了, ...)",
                document.DISTINCT_FUNCTION_CHARACTERS),
-        _share("function_character_fraction", "Chinese function characters / Han characters", line.FUNCTION_CHARACTERS,
-               line.HAN_LETTERS),
-        _count("lines", "lines that are not blank", line.LINES),
-        _share("mean_line_length", "characters per line", line.LINE_CHARACTERS, line.LINES),
-        _share("bullet_line_fraction", "lines that begin with a bullet, - or * / lines", line.BULLET_LINE, line.LINES),
-        _share("ellipsis_line_fraction", "lines that end with an ellipsis / lines", line.ELLIPSIS_LINE, line.LINES),
-        _share("terminal_line_fraction", "lines that end with sentence punctuation / lines", line.TERMINAL_LINE,
-               line.LINES),
-        _share("short_line_fraction", "lines of at most 30 characters / lines", line.SHORT_LINE, line.LINES),
-        _share("newline_word_ratio", "line feeds / words", document.LINE_FEEDS, line.WORDS),
+        _share("function_character_fraction", "Chinese function characters / Han characters", document.FUNCTION_CHARACTERS,
+               document.HAN_LETTERS),
+        _count("lines", "lines that are not blank", document.LINES),
+        _share("mean_line_length", "characters per line", document.LINE_CHARACTERS, document.LINES),
+        _share("bullet_line_fraction", "lines that begin with a bullet, - or * / lines", document.BULLET_LINES, document.LINES),
+        _share("ellipsis_line_fraction", "lines that end with an ellipsis / lines", document.ELLIPSIS_LINES, document.LINES),
+        _share("terminal_line_fraction", "lines that end with sentence punctuation / lines", document.TERMINAL_LINES,
+               document.LINES),
+        _share("short_line_fraction", "lines of at most 30 characters / lines", document.SHORT_LINES, document.LINES),
+        _share("newline_word_ratio", "line feeds / words", document.LINE_FEEDS, document.WORDS),
         _count("paragraphs", "paragraphs", document.PARAGRAPHS),
-        _count("sentences", "sentences", line.SENTENCES),
-        _share("duplicate_line_fraction", "lines seen before / lines", document.DUPLICATE_LINES, line.LINES),
+        _count("sentences", "sentences", document.SENTENCES),
+        _share("duplicate_line_fraction", "lines seen before / lines", document.DUPLICATE_LINES, document.LINES),
         _share("duplicate_line_character_fraction", "characters in lines seen before / characters",
                document.DUPLICATE_LINE_CHARACTERS, document.CHARACTERS),
         ("duplicate_line_text_fraction", pa.float32(), "characters in lines seen before / characters but line feeds",
@@ -97,18 +97,18 @@ def _columns(line_rules: Mapping[str, LineRules]) -> list[_Column]:
                    document.NGRAMS + n - 2, document.NGRAM_CHARACTERS)
         )  # fmt: skip
     columns += [
-        _share("letter_fraction", "letters / characters", line.LETTERS, document.CHARACTERS),
-        _share("upper_case_fraction", "upper-case letters / letters", line.UPPER_CASE, line.LETTERS),
-        _share("digit_fraction", "digits / characters", line.DIGITS, document.CHARACTERS),
-        _share("punctuation_fraction", "punctuation and symbols / characters", line.MARKS_AND_SYMBOLS,
+        _share("letter_fraction", "letters / characters", document.LETTERS, document.CHARACTERS),
+        _share("upper_case_fraction", "upper-case letters / letters", document.UPPER_CASE, document.LETTERS),
+        _share("digit_fraction", "digits / characters", document.DIGITS, document.CHARACTERS),
+        _share("punctuation_fraction", "punctuation and symbols / characters", document.MARKS_AND_SYMBOLS,
                document.CHARACTERS),
-        _share("han_fraction", "Han characters / letters", line.HAN_LETTERS, line.LETTERS),
-        _share("unsegmented_fraction", "letters of scripts written without spaces / letters", line.UNSEGMENTED_LETTERS,
-               line.LETTERS),
-        _count("curly_braces", "opening curly braces", line.CURLY_BRACES),
-        _count("javascript_mentions", "occurrences of: javascript", line.JAVASCRIPT),
-        _count("lorem_ipsum_mentions", "occurrences of: lorem ipsum", line.LOREM_IPSUM),
-        _count("policy_mentions", "occurrences of phrases about cookies, privacy and terms of use", line.POLICY),
+        _share("han_fraction", "Han characters / letters", document.HAN_LETTERS, document.LETTERS),
+        _share("unsegmented_fraction", "letters of scripts written without spaces / letters", document.UNSEGMENTED_LETTERS,
+               document.LETTERS),
+        _count("curly_braces", "opening curly braces", document.CURLY_BRACES),
+        _count("javascript_mentions", "occurrences of: javascript", document.JAVASCRIPT),
+        _count("lorem_ipsum_mentions", "occurrences of: lorem ipsum", document.LOREM_IPSUM),
+        _count("policy_mentions", "occurrences of phrases about cookies, privacy and terms of use", document.POLICY),
     ]  # fmt: skip
     for position, name in enumerate(line_rules):
         first = document.LINE_RULE_SETS + document.PER_SET * position
@@ -127,7 +127,7 @@ def _columns(line_rules: Mapping[str, LineRules]) -> list[_Column]:
 
 
 def _removed(counts: np.ndarray, column: int) -> np.ndarray:
-    return _ratio(counts[:, line.WORDS] - counts[:, column], counts[:, line.WORDS])
+    return _ratio(counts[:, document.WORDS] - counts[:, column], counts[:, document.WORDS])
 
 
 STATISTICS: dict[str, str] = {name: help_text for name, _, help_text, _ in _columns(published_line_rules())}
@@ -156,7 +156,8 @@ def statistics(texts: pa.Array | pa.ChunkedArray) -> pa.RecordBatch:
 def _counts(texts: pa.Array | pa.ChunkedArray, most_words: int = document.MOST_WORDS) -> np.ndarray:
     data, offsets = text_buffers(texts)
     rules, end_marks = line_rule_tables(list(published_line_rules().values()))
-    return document.document_counts(data, offsets, code_points().flags, vocabulary(), rules, end_marks, most_words)
+    room = scratch(int(np.diff(offsets).max(initial=0)), most_words)
+    return document.document_counts(data, offsets, code_points().flags, vocabulary(), rules, end_marks, room)
 
 
 def _batch(counts: np.ndarray, line_rules: Mapping[str, LineRules]) -> pa.RecordBatch:

@@ -1,59 +1,40 @@
 # mypy: allow-untyped-defs
-"""Every statistic the presets need, in one pass over a text column."""
+"""Every statistic the presets need, counted in one pass over a text column."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from filters import line_kernels as line_columns
-from filters.line_kernels import (
-    ADDITIVE,
-    BRACKETS,
-    CURLY_BRACES,
-    FEATURES,
-    FIRST,
+from filters.character_maps_kernels import Text, map_characters
+from filters.line_kernels import SHORT_CHARACTERS, scan_line, tables_of
+from filters.line_rules_kernels import (
     KEEP,
-    LAST,
-    LINE_CHARACTERS,
-    LINE_STOP,
-    LISTED,
-    LONGEST_WORD,
     REMOVE_CITATIONS,
+    RULE_COLUMNS,
     SAYS_JAVASCRIPT,
     SAYS_POLICY,
-    SENTENCES,
-    WORDS,
     judge_line,
-    scan_line,
     without_citations,
 )
-from filters.repetition_kernels import (
-    DUPLICATE_SIZES,
-    TOP_SIZES,
-    add_to_set,
-    grown,
-    power_of_two,
-    repeated_ngrams,
-)
+from filters.repetition_kernels import DUPLICATE_SIZES, TOP_SIZES, repeated_items, repeated_ngrams, spaced_characters
 from filters.vocabulary import CHINESE_BITS, ENGLISH_BITS
-from text.hashing import hash_bytes, mix64
+from filters.word_kernels import Record
+from text.bits import first_bits, ones
+from text.hashing import folded_product, hash_memory
+from text.raw_memory import address_of, read_float64
 
-LOREM_IPSUM = line_columns.LOREM_IPSUM
-
-# Columns of a document's counts: those of its lines that add up, then these.
-CHARACTERS = ADDITIVE
-LINE_FEEDS = ADDITIVE + 1
-LONGEST = ADDITIVE + 2
-DISTINCT_STOP_WORDS = ADDITIVE + 3
-DISTINCT_FUNCTION_CHARACTERS = ADDITIVE + 4
-PARAGRAPHS = ADDITIVE + 5
-DUPLICATE_LINES = ADDITIVE + 6
-DUPLICATE_LINE_CHARACTERS = ADDITIVE + 7
-DUPLICATE_PARAGRAPHS = ADDITIVE + 8
-DUPLICATE_PARAGRAPH_CHARACTERS = ADDITIVE + 9
-NGRAM_CHARACTERS = ADDITIVE + 10  # what the n-gram columns are a share of
-NGRAMS = ADDITIVE + 11  # top 2, 3 and 4, then duplicate 5 to 10
+# Columns of a document's counts.
+(
+    CHARACTERS, LINE_FEEDS, LETTERS, UPPER_CASE, DIGITS, MARKS_AND_SYMBOLS, HAN_LETTERS, UNSEGMENTED_LETTERS, HASHES,
+    ELLIPSES, CURLY_BRACES,
+    WORDS, CONTENT_WORDS, CONTENT_CHARACTERS, ALPHABETIC_WORDS, LONGEST_WORD, STOP_WORDS, FUNCTION_CHARACTERS,
+    DISTINCT_STOP_WORDS, DISTINCT_FUNCTION_CHARACTERS, SENTENCES, JAVASCRIPT, LOREM_IPSUM, POLICY,
+    LINES, LINE_CHARACTERS, BULLET_LINES, ELLIPSIS_LINES, TERMINAL_LINES, SHORT_LINES, PARAGRAPHS,
+    DUPLICATE_LINES, DUPLICATE_LINE_CHARACTERS, DUPLICATE_PARAGRAPHS, DUPLICATE_PARAGRAPH_CHARACTERS,
+    NGRAM_CHARACTERS,  # what the n-gram columns are a share of
+    NGRAMS,  # top 2, 3 and 4, then duplicate 5 to 10
+) = range(37)  # fmt: skip
 LINE_RULE_SETS = NGRAMS + TOP_SIZES + DUPLICATE_SIZES  # five columns a set of line rules
 KEPT_LINES, KEPT_WORDS, KEPT_SENTENCES, CURLY_LINES, LOREM_LINES = range(5)
 PER_SET = 5
@@ -62,9 +43,11 @@ PER_SET = 5
 # of one absurd document, and Gopher drops documents of more than 100,000 words anyway.
 MOST_WORDS = 1 << 20
 
+_LINE = np.uint64(0x9FB21C651E98DF25)
+
 
 @njit(nogil=True, cache=True)
-def document_counts(data, offsets, flags, vocabulary, rules, end_marks, most_words):
+def document_counts(data, offsets, flags, vocabulary, rules, end_marks, scratch):
     """Counts everything about every document.
 
     Args:
@@ -74,127 +57,114 @@ def document_counts(data, offsets, flags, vocabulary, rules, end_marks, most_wor
         vocabulary: ``filters.vocabulary.vocabulary()``.
         rules: float64 [sets, RULE_COLUMNS] and
         end_marks: int32 [sets, marks], the sets of line rules to try.
-        most_words: words of a document in which n-grams are looked for.
+        scratch: ``filters.scratch.Scratch`` for the longest document and the words to look for n-grams in.
 
     Returns:
         int64 [n, LINE_RULE_SETS + PER_SET * sets].
     """
-    documents = len(offsets) - 1
-    sets = len(rules)
-    counts = np.zeros((documents, LINE_RULE_SETS + PER_SET * sets), np.int64)
-    longest = np.int64(0)
-    for d in range(documents):
-        longest = max(longest, offsets[d + 1] - offsets[d])
-    capacity = min(longest // 2 + 1, most_words)  # a word takes a byte and a space, or three bytes
-    word_hashes = np.empty(capacity, np.uint64)
-    word_sizes = np.empty(capacity, np.int32)
-    room = power_of_two(2 * capacity)
-    keys = np.empty(room, np.uint64)
-    names = np.empty(room, np.int32)
-    name_at = np.empty(capacity, np.int32)
-    places = np.empty(capacity, np.int32)
-    ngram_counts = np.empty(capacity, np.int32)
-    first_at = np.empty(capacity, np.int32)
-    plain = np.empty(capacity + 1, np.int64)
-    spaced = np.empty(capacity + 1, np.int64)
-    lines = np.empty((2, FEATURES), np.int64)
-    line, cited = lines[0], lines[1]
-    nothing = np.empty(0, np.uint64)
-    no_sizes = np.empty(0, np.int32)
-    copy = np.empty(1024, np.uint8)
-    line_set = np.zeros(1024, np.uint64)
-    paragraph_set = np.zeros(1024, np.uint64)
-
-    for d in range(documents):
-        start, stop = offsets[d], offsets[d + 1]
+    sets, mark_count = end_marks.shape
+    counts = np.zeros((len(offsets) - 1, LINE_RULE_SETS + PER_SET * sets), np.int64)
+    tables = tables_of(flags, vocabulary)
+    record = Record(address_of(scratch.word_hashes), address_of(scratch.word_sizes), len(scratch.word_hashes))
+    begin, readable = address_of(data), address_of(data) + len(data)
+    stride, maps, tail = scratch.stride, address_of(scratch.maps), address_of(scratch.tail)
+    copy, copy_maps = address_of(scratch.copy), address_of(scratch.copy_maps)
+    for d in range(len(counts)):
         row = counts[d]
-        characters = np.int64(0)
-        line_feeds = np.int64(0)
-        for i in range(start, stop):
-            characters += (data[i] & 0xC0) != 0x80
-            line_feeds += data[i] == 0x0A
-        row[CHARACTERS] = characters
-        row[LINE_FEEDS] = line_feeds
-        # Small documents get small tables: clearing a large one would cost more than the document.
-        if len(line_set) > 1024:
-            line_set = np.zeros(1024, np.uint64)
-        else:
-            line_set[:] = 0
-        if len(paragraph_set) > 1024:
-            paragraph_set = np.zeros(1024, np.uint64)
-        else:
-            paragraph_set[:] = 0
-        lines_seen = paragraphs_seen = 0
-        words = 0
+        text = Text(begin + offsets[d], offsets[d + 1] - offsets[d], readable, maps, stride)
+        tallies = map_characters(text, tables.flags, tables.marks, tail)
+        row[CHARACTERS] = tallies.characters
+        row[LINE_FEEDS] = tallies.line_feeds
+        row[LETTERS] = tallies.letters
+        row[UPPER_CASE] = tallies.upper_case
+        row[DIGITS] = tallies.digits
+        row[MARKS_AND_SYMBOLS] = tallies.symbols
+        row[HAN_LETTERS] = tallies.han
+        row[UNSEGMENTED_LETTERS] = tallies.unsegmented
+        row[HASHES] = tallies.hashes
+        row[ELLIPSES] = tallies.ellipses
+        row[CURLY_BRACES] = tallies.curly_braces
+
+        words = lines = paragraphs = 0
         listed = np.uint64(0)
         paragraph_hash = np.uint64(0)
         paragraph_lines = paragraph_characters = 0
-
-        position = start
-        while position <= stop:
-            words = scan_line(data, position, stop, flags, vocabulary, word_hashes, word_sizes, words, line)
-            if line[FIRST] >= 0:
-                for k in range(ADDITIVE):
-                    row[k] += line[k]
-                row[LONGEST] = max(row[LONGEST], line[LONGEST_WORD])
-                listed |= np.uint64(line[LISTED])
-                line_hash = hash_bytes(data, line[FIRST], line[LAST], 1)
-                if add_to_set(line_set, line_hash):
-                    lines_seen += 1
-                    if 2 * lines_seen > len(line_set):
-                        line_set = grown(line_set)
-                else:
-                    row[DUPLICATE_LINES] += 1
-                    row[DUPLICATE_LINE_CHARACTERS] += line[LINE_CHARACTERS]
-                paragraph_hash = mix64(paragraph_hash ^ line_hash) + np.uint64(1)
-                paragraph_characters += line[LINE_CHARACTERS]
+        position = np.int64(0)
+        while position <= text.size:
+            line = scan_line(text, position, tallies, tables, record, words)
+            position = line.stop + 1
+            if line.first >= 0:
+                found = line.words
+                words += found.words
+                listed |= found.listed
+                row[CONTENT_WORDS] += found.content_words
+                row[CONTENT_CHARACTERS] += found.content_characters
+                row[ALPHABETIC_WORDS] += found.alphabetic
+                row[LONGEST_WORD] = max(row[LONGEST_WORD], found.longest)
+                row[STOP_WORDS] += found.stop_words
+                row[FUNCTION_CHARACTERS] += found.function_characters
+                row[SENTENCES] += line.sentences
+                row[JAVASCRIPT] += line.javascript
+                row[LOREM_IPSUM] += line.lorem_ipsum
+                row[POLICY] += line.policy
+                row[LINE_CHARACTERS] += line.characters
+                row[BULLET_LINES] += line.is_bullet
+                row[ELLIPSIS_LINES] += line.ends_in_dots or line.last_character == 0x2026
+                row[TERMINAL_LINES] += line.is_terminal
+                row[SHORT_LINES] += line.characters <= SHORT_CHARACTERS
+                line_hash = hash_memory(text.base + line.first, text.base + line.last, readable)
+                scratch.line_hashes[lines] = line_hash
+                scratch.line_sizes[lines] = line.characters
+                lines += 1
+                paragraph_hash = folded_product(paragraph_hash ^ line_hash, _LINE) + np.uint64(1)
+                paragraph_characters += line.characters
                 paragraph_lines += 1
 
-                without = 0  # the version of the line without citations
-                if line[BRACKETS] > 0:
-                    length = line[LAST] - line[FIRST]
-                    if length > len(copy):
-                        copy = np.empty(2 * length, np.uint8)
-                    kept_bytes = without_citations(data, line[FIRST], line[LAST], copy)
-                    if kept_bytes < length:
-                        scan_line(copy, 0, kept_bytes, flags, vocabulary, nothing, no_sizes, 0, cited)
-                        cited[LONGEST_WORD] = line[LONGEST_WORD]
-                        without = 1
+                version = line  # the line without citations
+                if line.brackets > 0:
+                    size = without_citations(text.base + line.first, text.base + line.last, copy)
+                    if size < line.last - line.first:
+                        cited = Text(copy, size, copy + size, copy_maps, stride)
+                        map_characters(cited, tables.flags, tables.marks, tail)
+                        version = scan_line(cited, 0, tallies, tables, Record(0, 0, 0), 0)
                 for s in range(sets):
-                    version = without if rules[s, REMOVE_CITATIONS] > 0 else 0
-                    verdict = judge_line(lines, version, rules, s, end_marks)
+                    its_rules = address_of(rules) + 8 * RULE_COLUMNS * s
+                    judged = line
+                    if read_float64(its_rules + 8 * REMOVE_CITATIONS) > 0:
+                        judged = version
+                    its_marks = address_of(end_marks) + 4 * mark_count * s
+                    verdict = judge_line(judged, found.longest, its_rules, its_marks, mark_count)
                     first = LINE_RULE_SETS + PER_SET * s
                     if verdict == KEEP:
                         row[first + KEPT_LINES] += 1
-                        row[first + KEPT_WORDS] += lines[version, WORDS]
-                        row[first + KEPT_SENTENCES] += lines[version, SENTENCES]
+                        row[first + KEPT_WORDS] += judged.words.words
+                        row[first + KEPT_SENTENCES] += judged.sentences
                     # The order in which C4's code looks: lorem ipsum, javascript, curly bracket, policies.
                     if verdict in (KEEP, SAYS_POLICY):
-                        row[first + CURLY_LINES] += lines[version, CURLY_BRACES] > 0
+                        row[first + CURLY_LINES] += judged.curly_braces > 0
                     if verdict in (KEEP, SAYS_POLICY, SAYS_JAVASCRIPT):
-                        row[first + LOREM_LINES] += lines[version, LOREM_IPSUM] > 0
-            if paragraph_lines and (line[FIRST] < 0 or line[LINE_STOP] == stop):
-                row[PARAGRAPHS] += 1
-                if add_to_set(paragraph_set, paragraph_hash):
-                    paragraphs_seen += 1
-                    if 2 * paragraphs_seen > len(paragraph_set):
-                        paragraph_set = grown(paragraph_set)
-                else:
-                    row[DUPLICATE_PARAGRAPHS] += 1
-                    row[DUPLICATE_PARAGRAPH_CHARACTERS] += paragraph_characters + paragraph_lines - 1
+                        row[first + LOREM_LINES] += judged.lorem_ipsum > 0
+            if paragraph_lines and (line.first < 0 or line.stop == text.size):
+                scratch.paragraph_hashes[paragraphs] = paragraph_hash
+                scratch.paragraph_sizes[paragraphs] = paragraph_characters + paragraph_lines - 1
+                paragraphs += 1
                 paragraph_hash = np.uint64(0)
                 paragraph_lines = paragraph_characters = 0
-            position = line[LINE_STOP] + 1
 
-        for bit in range(ENGLISH_BITS):
-            row[DISTINCT_STOP_WORDS] += np.int64((listed >> np.uint64(bit)) & np.uint64(1))
-        for bit in range(ENGLISH_BITS, CHINESE_BITS):
-            row[DISTINCT_FUNCTION_CHARACTERS] += np.int64((listed >> np.uint64(bit)) & np.uint64(1))
-
-        measured = min(words, capacity)
-        repeated_ngrams(
-            word_hashes, word_sizes, measured, keys, names, name_at, places, ngram_counts, first_at, plain, spaced,
-            row[NGRAMS:LINE_RULE_SETS],
-        )  # fmt: skip
-        row[NGRAM_CHARACTERS] = characters if measured == words else spaced[measured]
+        row[WORDS] = words
+        row[LINES] = lines
+        row[PARAGRAPHS] = paragraphs
+        row[DISTINCT_STOP_WORDS] = ones(listed & first_bits(ENGLISH_BITS))
+        row[DISTINCT_FUNCTION_CHARACTERS] = ones(listed & first_bits(CHINESE_BITS) & ~first_bits(ENGLISH_BITS))
+        row[DUPLICATE_LINES], row[DUPLICATE_LINE_CHARACTERS] = repeated_items(
+            scratch.line_hashes, scratch.line_sizes, lines, scratch.items
+        )
+        row[DUPLICATE_PARAGRAPHS], row[DUPLICATE_PARAGRAPH_CHARACTERS] = repeated_items(
+            scratch.paragraph_hashes, scratch.paragraph_sizes, paragraphs, scratch.items
+        )
+        measured = min(words, record.capacity)
+        repeated_ngrams(scratch.word_hashes, scratch.word_sizes, measured, scratch.ngrams, row[NGRAMS:LINE_RULE_SETS])
+        row[NGRAM_CHARACTERS] = tallies.characters
+        if measured < words:
+            row[NGRAM_CHARACTERS] = spaced_characters(scratch.word_sizes, 0, measured)
     return counts

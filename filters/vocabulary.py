@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from filters.phrases import PhraseTables, phrase_tables
+from text.raw_memory import read_uint8
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")  # Gopher, arXiv 2112.11446 A1.1
 # The most frequent function characters of running Chinese, simplified and traditional; lists, menus and keyword
@@ -42,39 +43,50 @@ _MARKS = {
 
 ENGLISH_BITS = len(STOP_WORDS)
 CHINESE_BITS = ENGLISH_BITS + len(FUNCTION_CHARACTERS)
-LONGEST_LISTED = max(len(word.encode()) for word in (*STOP_WORDS, *FUNCTION_CHARACTERS, *COUNTED))
+LONGEST_COUNTED = max(map(len, COUNTED))
 _SLOTS = 256
+_LISTED_FACTOR = np.uint64(0x78E510617311D8A3)  # searched for: it gives every listed word a slot of its own
+# Every phrase holds one of these, and little else does: only lines with one of them are searched for phrases.
+ANCHORS = ("vas", "ips", "vac", "oki", "f u")
 
 
 class Vocabulary(NamedTuple):
     """Tables of listed words, phrases and marks.
 
-    ``keys`` uint64 [256] and ``bits`` int64 [256]: an open-addressing table from ``listed_key`` to the word's bit:
-    stop words first, function characters next, counted nouns last; an empty slot has the bit -1.
+    ``listed`` uint64 [256]: stop words and function characters by ``listed_slot``: the bytes in lower case as a
+    little-endian integer, times 256, plus the word's bit (stop words first). No two share a slot.
+    ``counted`` uint64 [256]: the same of counted nouns, by ``counted_key``, which is the whole entry; in case of a
+    clash in the next slot. 0 is empty.
     ``marks`` uint8 [0x10000]: this module's mark constants or-ed, by code point.
     ``phrases``: JAVASCRIPT, LOREM_IPSUM and POLICIES as groups 0, 1 and 2.
     """
 
-    keys: np.ndarray
-    bits: np.ndarray
+    listed: np.ndarray
+    counted: np.ndarray
     marks: np.ndarray
     phrases: PhraseTables
 
 
-@njit(nogil=True, cache=True)
-def listed_key(data, start, stop):
-    """Hashes a word's bytes (uint8) with ASCII letters in lower case to uint64: 64-bit FNV-1a."""
+@njit
+def listed_slot(key):
+    """Where a word of up to four bytes (uint64) is listed."""
+    return np.int64((key * _LISTED_FACTOR) >> np.uint64(56))
+
+
+@njit
+def counted_key(address, stop):
+    """Hashes the bytes between two addresses with ASCII letters in lower case to uint64: 64-bit FNV-1a."""
     key = np.uint64(0xCBF29CE484222325)
-    for i in range(start, stop):
-        byte = data[i]
+    for position in range(address, stop):
+        byte = read_uint8(position)
         if 0x41 <= byte <= 0x5A:
             byte += np.uint8(32)
         key = (key ^ np.uint64(byte)) * np.uint64(0x100000001B3)
     return key
 
 
-@njit(inline="always")
-def slot_of(key):
+@njit
+def counted_slot(key):
     """The first slot to look for a key in."""
     return np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(56))
 
@@ -82,17 +94,23 @@ def slot_of(key):
 @functools.cache
 def vocabulary() -> Vocabulary:
     """The tables, built once a process."""
-    keys = np.zeros(_SLOTS, np.uint64)
-    bits = np.full(_SLOTS, -1, np.int64)
-    for bit, word in enumerate((*STOP_WORDS, *FUNCTION_CHARACTERS, *COUNTED)):
+    listed = np.zeros(_SLOTS, np.uint64)
+    for bit, word in enumerate((*STOP_WORDS, *FUNCTION_CHARACTERS)):
+        key = int.from_bytes(word.encode(), "little")
+        slot = listed_slot(np.uint64(key))
+        if listed[slot]:
+            raise AssertionError(f"{word!r} shares its slot: choose another _LISTED_FACTOR")
+        listed[slot] = key << 8 | bit
+    counted = np.zeros(_SLOTS, np.uint64)
+    for word in COUNTED:
         encoded = np.frombuffer(word.encode(), np.uint8)
-        key = np.uint64(listed_key(encoded, 0, len(encoded)))
-        slot = int(slot_of(key))
-        while bits[slot] >= 0:
+        key = counted_key(encoded.ctypes.data, encoded.ctypes.data + len(encoded))
+        slot = counted_slot(np.uint64(key))
+        while counted[slot]:
             slot = (slot + 1) % _SLOTS
-        keys[slot], bits[slot] = key, bit
+        counted[slot] = key
     marks = np.zeros(0x10000, np.uint8)
     for flag, characters in _MARKS.items():
         for character in characters:
             marks[ord(character)] |= flag
-    return Vocabulary(keys, bits, marks, phrase_tables([JAVASCRIPT, LOREM_IPSUM, POLICIES]))
+    return Vocabulary(listed, counted, marks, phrase_tables([JAVASCRIPT, LOREM_IPSUM, POLICIES]))

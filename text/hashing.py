@@ -8,12 +8,17 @@ part of the determinism promise: changing a constant here changes outputs and mu
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from text.raw_memory import load_eight
 
 _M1 = np.uint64(0xFF51AFD7ED558CCD)
 _M2 = np.uint64(0xC4CEB9FE1A85EC53)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(33)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @njit(inline="always")
@@ -34,6 +39,39 @@ def power(base, exponent):
     for _ in range(exponent):
         value *= base
     return value
+
+
+@intrinsic
+def folded_product(typingctx, one, other):
+    """The two halves of the 128-bit product of two uint64, xor-ed: one multiplication mixes both (wyhash, rapidhash)."""
+
+    def generate(context, builder, signature, arguments):
+        wide, narrow = ir.IntType(128), ir.IntType(64)
+        product = builder.mul(builder.zext(arguments[0], wide), builder.zext(arguments[1], wide))
+        upper = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), narrow)
+        return builder.xor(upper, builder.trunc(product, narrow))
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+@njit
+def hash_memory(address, stop, readable):
+    """Hashes the bytes between two addresses to uint64, for tables that live as long as one call.
+
+    Sixteen bytes a round; ``readable`` is the address behind the last byte that may be read.
+    """
+    size = np.uint64(stop - address)
+    value = _GOLDEN
+    while address + 16 <= stop:
+        value = folded_product(load_eight(address, readable) ^ value, load_eight(address + 8, readable) ^ _M1)
+        address += 16
+    left = stop - address
+    low = high = np.uint64(0)
+    if left > 0:
+        low = load_eight(address, readable) & (_ALL >> np.uint64(64 - 8 * min(left, 8)))
+    if left > 8:
+        high = load_eight(address + 8, readable) & (_ALL >> np.uint64(128 - 8 * left))
+    return folded_product(low ^ value, high ^ _M2 ^ size << np.uint64(56)) ^ size
 
 
 @njit(nogil=True, cache=True)

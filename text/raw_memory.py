@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 
 
@@ -26,6 +26,14 @@ def _reader(kind, bits):
         return kind(types.int64), generate
 
     return reader
+
+
+def _float_reader(typingctx, address):
+    def generate(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], ir.DoubleType().as_pointer())
+        return builder.load(pointer, align=1)
+
+    return types.float64(types.int64), generate
 
 
 def _writer(kind, bits):
@@ -41,14 +49,34 @@ def _writer(kind, bits):
 
 
 read_uint8 = intrinsic(_reader(types.uint8, 8))
+read_uint16 = intrinsic(_reader(types.uint16, 16))
 read_int32 = intrinsic(_reader(types.int32, 32))
 read_uint32 = intrinsic(_reader(types.uint32, 32))
 read_int64 = intrinsic(_reader(types.int64, 64))
 read_uint64 = intrinsic(_reader(types.uint64, 64))
+read_float64 = intrinsic(_float_reader)
 write_uint8 = intrinsic(_writer(types.uint8, 8))
+write_int32 = intrinsic(_writer(types.int32, 32))
 write_uint32 = intrinsic(_writer(types.uint32, 32))
 write_int64 = intrinsic(_writer(types.int64, 64))
 write_uint64 = intrinsic(_writer(types.uint64, 64))
+
+
+@njit
+def address_of(array):
+    """Where an array's memory begins, as the int64 that sums with positions stay integers with."""
+    return np.int64(array.ctypes.data)
+
+
+@njit
+def load_eight(address, readable):
+    """Eight bytes as a little-endian uint64; those at the address ``readable`` and behind it are not read and 0."""
+    if address + 8 <= readable:
+        return read_uint64(address)
+    value = np.uint64(0)
+    for i in range(readable - address):
+        value |= np.uint64(read_uint8(address + i)) << np.uint64(8 * i)
+    return value
 
 
 @intrinsic
