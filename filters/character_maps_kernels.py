@@ -29,7 +29,9 @@ UPPERS = 7  # is an upper-case letter
 END_MARKS = 8  # may end a sentence
 SUSPECTS = 9  # begins an anchor of a listed phrase
 ALONE = 10  # belongs to a script written without spaces and so is a word of its own
-PLANES = 11
+BRACES = 11  # is an opening curly brace
+BRACKETS = 12  # is an opening square bracket
+PLANES = 13
 
 
 class Text(NamedTuple):
@@ -61,7 +63,6 @@ class Tallies(NamedTuple):
     hashes: int
     ellipses: int
     curly_braces: int
-    brackets: int
 
 
 @njit
@@ -138,7 +139,7 @@ def map_characters(text, flags, marks, tail):
         Tallies.
     """
     letter_count = upper_count = digit_count = symbol_count = han = unsegmented = 0
-    characters = line_feeds = hashes = ellipses = curly_braces = brackets = 0
+    characters = line_feeds = hashes = ellipses = curly_braces = 0
     spaces_before = ONE  # whether the byte before the block is of a space; the text's beginning counts as one
     space_stop = 0  # behind the last space that is not ASCII
     alone_stop = -1  # behind the last unsegmented character and its marks
@@ -235,7 +236,6 @@ def map_characters(text, flags, marks, tail):
         symbol_count += ones(symbols)
         hashes += ones(hash_signs)
         curly_braces += ones(curly)
-        brackets += ones(bracket)
 
         end = np.uint64(0) if left >= 64 else ONE << np.uint64(left)
         out = text.maps + (begin >> 3)
@@ -251,5 +251,7 @@ def map_characters(text, flags, marks, tail):
         write_uint64(out + END_MARKS * stride, end_marks | end)
         write_uint64(out + SUSPECTS * stride, suspects | end)
         write_uint64(out + ALONE * stride, alone | end)
+        write_uint64(out + BRACES * stride, curly | end)
+        write_uint64(out + BRACKETS * stride, bracket | end)
     return Tallies(characters, line_feeds, letter_count, upper_count, digit_count, symbol_count, han, unsegmented,
-                   hashes, ellipses, curly_braces, brackets)  # fmt: skip
+                   hashes, ellipses, curly_braces)  # fmt: skip

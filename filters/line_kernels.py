@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 
 from filters.character_maps_kernels import (
+    BRACES,
+    BRACKETS,
     CONTENT,
     LEADS,
     LETTERS,
@@ -83,14 +85,6 @@ class Line(NamedTuple):
 
 
 @njit
-def _count_byte(address, stop, byte):
-    count = 0
-    for position in range(address, stop):
-        count += read_uint8(position) == byte
-    return count
-
-
-@njit
 def _phrases(address, stop, tables):
     """Occurrences of each group of phrases between two addresses."""
     javascript = lorem_ipsum = policy = 0
@@ -139,12 +133,11 @@ def _is_counter(text, words, counted):
 
 
 @njit
-def scan_line(text, start, tallies, tables, record, recorded):
+def scan_line(text, start, tables, record, recorded):
     """Looks at the line that begins at a position.
 
     Args:
-        text: a Text whose characters are mapped, and
-        tallies: what ``map_characters`` counted in it.
+        text: a Text whose characters are mapped.
         start: byte position of the line.
         tables: Tables.
         record: a Record for the words, and
@@ -185,8 +178,8 @@ def scan_line(text, start, tallies, tables, record, recorded):
         letters,
         count_bits(plane(text, UPPERS), first, last),
         count_sentences(text, first, last, tables.flags, tables.marks),
-        _count_byte(base + first, base + last, 0x7B) if tallies.curly_braces else 0,
-        _count_byte(base + first, base + last, 0x5B) if tallies.brackets else 0,
+        count_bits(plane(text, BRACES), first, last),
+        count_bits(plane(text, BRACKETS), first, last),
         javascript,
         lorem_ipsum,
         policy,

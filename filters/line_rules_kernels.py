@@ -9,6 +9,7 @@ from numba import njit
 from filters.character_maps_kernels import Text, map_characters
 from filters.line_kernels import scan_line, tables_of
 from filters.word_kernels import Record
+from text.bits import lowest
 from text.raw_memory import address_of, read_float64, read_int32, read_uint8, write_uint8
 
 # Columns of a line-rule row (float64).
@@ -68,7 +69,7 @@ def without_citations(start, stop, out):
     return written - out
 
 
-@njit
+@njit(inline="always")
 def judge_line(line, longest_word, rules, end_marks, mark_count):
     """Says which rule of a set drops a line, in the order of TFDS' ``c4_utils.py``, then RefinedWeb's table 2.
 
@@ -81,32 +82,28 @@ def judge_line(line, longest_word, rules, end_marks, mark_count):
     Returns:
         KEEP or the code of the first rule that drops it.
     """
-    limit = _rule(rules, MAX_WORD_CHARACTERS)
-    if 0 < limit < longest_word:
-        return LONG_WORD
-    if _rule(rules, REQUIRE_END_MARK) > 0:
-        ends = False
-        for i in range(mark_count):
-            ends |= line.last_character == read_int32(end_marks + 4 * i)
-        if not ends or (line.ends_in_dots and _rule(rules, REFUSE_ELLIPSIS) > 0):
-            return NO_END_MARK
-    if line.words.words < _rule(rules, MIN_WORDS):
-        return FEW_WORDS
-    if line.javascript > 0 and _rule(rules, DROP_JAVASCRIPT) > 0:
-        return SAYS_JAVASCRIPT
-    if line.policy > 0 and _rule(rules, DROP_POLICY) > 0:
-        return SAYS_POLICY
-    if line.upper_case > _rule(rules, MAX_UPPER_FRACTION) * line.letters:
-        return UPPER_LINE
-    if line.has_number and _rule(rules, DROP_NUMERIC) > 0:
-        return NUMERIC_LINE
-    if line.is_counter and _rule(rules, DROP_COUNTERS) > 0:
-        return COUNTER_LINE
-    return KEEP
+    ends = False
+    for i in range(mark_count):
+        ends |= line.last_character == read_int32(end_marks + 4 * i)
+    ends &= not (line.ends_in_dots and rule(rules, REFUSE_ELLIPSIS) > 0)
+    limit = rule(rules, MAX_WORD_CHARACTERS)
+    # A bit a rule that drops it: which one does is hard to guess for a processor.
+    reasons = (
+        np.int64((limit > 0) & (longest_word > limit)) << LONG_WORD
+        | np.int64((rule(rules, REQUIRE_END_MARK) > 0) & (not ends)) << NO_END_MARK
+        | np.int64(line.words.words < rule(rules, MIN_WORDS)) << FEW_WORDS
+        | np.int64((line.javascript > 0) & (rule(rules, DROP_JAVASCRIPT) > 0)) << SAYS_JAVASCRIPT
+        | np.int64((line.policy > 0) & (rule(rules, DROP_POLICY) > 0)) << SAYS_POLICY
+        | np.int64(line.upper_case > rule(rules, MAX_UPPER_FRACTION) * line.letters) << UPPER_LINE
+        | np.int64(line.has_number & (rule(rules, DROP_NUMERIC) > 0)) << NUMERIC_LINE
+        | np.int64(line.is_counter & (rule(rules, DROP_COUNTERS) > 0)) << COUNTER_LINE
+    )
+    return lowest(np.uint64(reasons)) if reasons else KEEP
 
 
 @njit
-def _rule(rules, column):
+def rule(rules, column):
+    """A value of the row of rules at an address."""
     return read_float64(rules + 8 * column)
 
 
@@ -140,20 +137,20 @@ def edit_documents(data, offsets, flags, vocabulary, rules, end_marks, scratch, 
         begin = written
         blank = False
         text = Text(address_of(data) + offsets[d], offsets[d + 1] - offsets[d], readable, address_of(scratch.maps), stride)
-        tallies = map_characters(text, tables.flags, tables.marks, address_of(scratch.tail))
+        map_characters(text, tables.flags, tables.marks, address_of(scratch.tail))
         position = np.int64(0)
         while position <= text.size:
-            line = scan_line(text, position, tallies, tables, record, 0)
+            line = scan_line(text, position, tables, record, 0)
             position = line.stop + 1
             if line.first < 0:
                 blank = True
                 continue
             source, longest = text.base, line.words.longest
-            if line.brackets > 0 and _rule(row, REMOVE_CITATIONS) > 0:
+            if line.brackets > 0 and rule(row, REMOVE_CITATIONS) > 0:
                 size = without_citations(source + line.first, source + line.last, copy)
                 cited = Text(copy, size, copy + size, address_of(scratch.copy_maps), stride)
                 map_characters(cited, tables.flags, tables.marks, address_of(scratch.tail))
-                line = scan_line(cited, 0, tallies, tables, record, 0)
+                line = scan_line(cited, 0, tables, record, 0)
                 source = copy
                 if line.first < 0:
                     continue
@@ -162,7 +159,7 @@ def edit_documents(data, offsets, flags, vocabulary, rules, end_marks, scratch, 
             if written > begin:
                 write_uint8(target + written, np.uint8(0x0A))
                 written += 1
-                if blank and _rule(row, KEEP_BLANK_LINES) > 0:
+                if blank and rule(row, KEEP_BLANK_LINES) > 0:
                     write_uint8(target + written, np.uint8(0x0A))
                     written += 1
             blank = False

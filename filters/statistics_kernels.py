@@ -91,7 +91,7 @@ def document_counts(data, offsets, flags, vocabulary, rules, end_marks, scratch)
         paragraph_lines = paragraph_characters = 0
         position = np.int64(0)
         while position <= text.size:
-            line = scan_line(text, position, tallies, tables, record, words)
+            line = scan_line(text, position, tables, record, words)
             position = line.stop + 1
             if line.first >= 0:
                 found = line.words
@@ -126,7 +126,7 @@ def document_counts(data, offsets, flags, vocabulary, rules, end_marks, scratch)
                     if size < line.last - line.first:
                         cited = Text(copy, size, copy + size, copy_maps, stride)
                         map_characters(cited, tables.flags, tables.marks, tail)
-                        version = scan_line(cited, 0, tallies, tables, Record(0, 0, 0), 0)
+                        version = scan_line(cited, 0, tables, Record(0, 0, 0), 0)
                 for s in range(sets):
                     its_rules = address_of(rules) + 8 * RULE_COLUMNS * s
                     judged = line

@@ -124,19 +124,17 @@ def scan_words(text, start, stop, listed_words, record, recorded):
                 content_characters += inner
                 alphabetic += has_letter
                 # A stop word has at most four bytes, a function character is a whole word of three.
-                if read_uint8(text.base + first) < 0x80:
-                    length, folded = last + 1 - first, _LOWER_CASE
-                else:
-                    length, folded = size, np.uint64(0)
-                if length <= 4:
-                    kept = _FOUR_BYTES >> np.uint64(32 - 8 * length)
-                    key = (load_eight(text.base + first, text.readable) | folded) & kept
-                    entry = read_uint64(listed_words + 8 * listed_slot(key))
-                    if entry >> np.uint64(8) == key:
-                        bit = np.int64(entry & np.uint64(0xFF))
-                        listed |= ONE << np.uint64(bit)
-                        stop_words += bit < ENGLISH_BITS
-                        function_characters += bit >= ENGLISH_BITS
+                is_ascii = read_uint8(text.base + first) < 0x80
+                length = last + 1 - first if is_ascii else size
+                folded = _LOWER_CASE if is_ascii else np.uint64(0)
+                kept = _FOUR_BYTES >> np.uint64(32 - 8 * min(length, 4))
+                key = (load_eight(text.base + first, text.readable) | folded) & kept
+                entry = read_uint64(listed_words + 8 * listed_slot(key))
+                bit = np.int64(entry & np.uint64(0xFF))
+                is_listed = length <= 4 and entry >> np.uint64(8) == key
+                listed |= np.uint64(is_listed) << np.uint64(bit)
+                stop_words += is_listed and bit < ENGLISH_BITS
+                function_characters += is_listed and bit >= ENGLISH_BITS
                 if words == 0:
                     first_start = first
                 last_start, last_stop = first, last + 1

@@ -18,7 +18,6 @@ _M1 = np.uint64(0xFF51AFD7ED558CCD)
 _M2 = np.uint64(0xC4CEB9FE1A85EC53)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(33)
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @njit(inline="always")
@@ -58,7 +57,8 @@ def folded_product(typingctx, one, other):
 def hash_memory(address, stop, readable):
     """Hashes the bytes between two addresses to uint64, for tables that live as long as one call.
 
-    Sixteen bytes a round; ``readable`` is the address behind the last byte that may be read.
+    Sixteen bytes a round, the rest without a branch on its size; ``readable`` is the address behind the last byte that
+    may be read.
     """
     size = np.uint64(stop - address)
     value = _GOLDEN
@@ -66,12 +66,16 @@ def hash_memory(address, stop, readable):
         value = folded_product(load_eight(address, readable) ^ value, load_eight(address + 8, readable) ^ _M1)
         address += 16
     left = stop - address
-    low = high = np.uint64(0)
-    if left > 0:
-        low = load_eight(address, readable) & (_ALL >> np.uint64(64 - 8 * min(left, 8)))
-    if left > 8:
-        high = load_eight(address + 8, readable) & (_ALL >> np.uint64(128 - 8 * left))
+    low = load_eight(address, readable) & _low_bytes(min(left, 8))
+    high = load_eight(address + 8, readable) & _low_bytes(max(left, 8) - 8)
     return folded_product(low ^ value, high ^ _M2 ^ size << np.uint64(56)) ^ size
+
+
+@njit
+def _low_bytes(count):
+    """A uint64 with the lowest ``count`` bytes set, 0 to 8."""
+    half = np.uint64(4 * count)
+    return ((np.uint64(1) << half) << half) - np.uint64(1)
 
 
 @njit(nogil=True, cache=True)
