@@ -138,9 +138,7 @@ def edit_lines(texts: pa.Array | pa.ChunkedArray, rules: LineRules) -> tuple[pa.
     rows, marks = line_rule_tables([rules])
     room = scratch(int(np.diff(offsets).max(initial=0)), most_words=0)
     edited = np.empty(offsets[-1] - offsets[0], np.uint8)
-    edited_offsets = kernels.edit_documents(
-        data, offsets, code_points().flags, vocabulary(), rows, marks, room, edited
-    )
+    edited_offsets = kernels.edit_documents(data, offsets, code_points().flags, vocabulary(), rows, marks, room, edited)
     edited = edited[: edited_offsets[-1]].copy()
     removed = np.diff(offsets) - np.diff(edited_offsets)
     return text_array(edited, edited_offsets), removed.astype(np.uint64)

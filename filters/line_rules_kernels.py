@@ -136,7 +136,9 @@ def edit_documents(data, offsets, flags, vocabulary, rules, end_marks, scratch, 
     for d in range(documents):
         begin = written
         blank = False
-        text = Text(address_of(data) + offsets[d], offsets[d + 1] - offsets[d], readable, address_of(scratch.maps), stride)
+        text = Text(
+            address_of(data) + offsets[d], offsets[d + 1] - offsets[d], readable, address_of(scratch.maps), stride
+        )
         map_characters(text, tables.flags, tables.marks, address_of(scratch.tail))
         position = np.int64(0)
         while position <= text.size:

@@ -25,8 +25,8 @@ _SECOND = np.uint64(0xC4CEB9FE1A85EC53)
 class NgramScratch(NamedTuple):
     """Room for the n-grams of a document of up to n words.
 
-    ``seen`` uint8 [a power of two of at least SEEN_ROOM * n]; ``keys`` uint64 and ``counts`` int32 [a power of two of at
-    least 2 * n]; ``hashes`` uint64, ``repeats`` uint8, ``places`` int32 and ``slots`` int32 [n].
+    ``seen`` uint8 [a power of two of at least SEEN_ROOM * n]; ``keys`` uint64 and ``counts`` int32 [a power of two of
+    at least 2 * n]; ``hashes`` uint64, ``repeats`` uint8, ``places`` int32 and ``slots`` int32 [n].
     """
 
     seen: np.ndarray

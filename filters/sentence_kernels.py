@@ -76,9 +76,7 @@ def count_sentences(text, start, stop, flags, marks):
             position += size
         if position >= stop:
             break
-        if is_wide or (
-            is_spaced and not (is_dots and (goes_on or _is_initial(text.base, first_mark, start, flags)))
-        ):
+        if is_wide or (is_spaced and not (is_dots and (goes_on or _is_initial(text.base, first_mark, start, flags)))):
             sentences += next_bit(content, begin, position) < position
             begin = position
         position = next_bit(end_marks, position, stop)

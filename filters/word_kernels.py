@@ -86,6 +86,7 @@ def scan_words(text, start, stop, listed_words, record, recorded):
     for block in range(start & ~63, stop, 64):
         starts = read_uint64(starts_plane + (block >> 3))
         breaks = read_uint64(breaks_plane + (block >> 3))
+        alone = read_uint64(alone_plane + (block >> 3))
         if block < start:
             starts &= ALL << np.uint64(start - block)
         if stop - block < 64:
@@ -95,10 +96,7 @@ def scan_words(text, start, stop, listed_words, record, recorded):
             starts &= starts - ONE
             begin = block + offset
             behind = breaks & (ALL << np.uint64(offset) << ONE)
-            if behind:
-                end = block + lowest(behind)
-            else:
-                end = next_bit(breaks_plane, block + 64, stop)
+            end = block + lowest(behind) if behind else next_bit(breaks_plane, block + 64, stop)
             size = end - begin
             if size <= WINDOW:
                 inside = first_bits(size)
@@ -145,8 +143,8 @@ def scan_words(text, start, stop, listed_words, record, recorded):
             if recorded < record.capacity:
                 hashed = hash_memory(text.base + begin, text.base + end, text.readable)
                 write_uint64(record.hashes + 8 * recorded, hashed)
-                alone = is_set(alone_plane, begin)
-                write_int32(record.sizes + 4 * recorded, np.int32(min(characters, _MOST_CHARACTERS) * 2 + alone))
+                is_alone = np.int64((alone >> np.uint64(offset)) & ONE)
+                write_int32(record.sizes + 4 * recorded, np.int32(min(characters, _MOST_CHARACTERS) * 2 + is_alone))
             recorded += 1
     return Words(words, longest, piece_stop, content_words, content_characters, alphabetic, stop_words,
                  function_characters, listed, first_start, last_start, last_stop)  # fmt: skip

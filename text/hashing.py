@@ -42,7 +42,7 @@ def power(base, exponent):
 
 @intrinsic
 def folded_product(typingctx, one, other):
-    """The two halves of the 128-bit product of two uint64, xor-ed: one multiplication mixes both (wyhash, rapidhash)."""
+    """The halves of the 128-bit product of two uint64, xor-ed: one multiplication mixes both (as wyhash does)."""
 
     def generate(context, builder, signature, arguments):
         wide, narrow = ir.IntType(128), ir.IntType(64)
@@ -53,7 +53,7 @@ def folded_product(typingctx, one, other):
     return types.uint64(types.uint64, types.uint64), generate
 
 
-@njit
+@njit(inline="always")
 def hash_memory(address, stop, readable):
     """Hashes the bytes between two addresses to uint64, for tables that live as long as one call.
 

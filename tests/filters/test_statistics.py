@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from filters import statistics as module
 from filters.line_rules import LineRules, published_line_rules
 from filters.statistics import STATISTICS, schema, statistics
-from filters.vocabulary import COUNTED, FUNCTION_CHARACTERS, JAVASCRIPT, LOREM_IPSUM, POLICIES, STOP_WORDS
+from filters.vocabulary import ANCHORS, COUNTED, FUNCTION_CHARACTERS, JAVASCRIPT, LOREM_IPSUM, POLICIES, STOP_WORDS
 from text import code_points
 
 FLAGS = code_points.code_points().flags
@@ -293,6 +293,7 @@ PIECES = [
     "the ", "be", " and ", "That,", "with", "...", ". ", "\n\n", "[12]", "[edit]", "[citation needed]", "e.g. this", "J. Smith ",
     "javascript", "JavaScript", "Lorem ipsum", "privacy policy", "uses cookies", "3 likes\n", "5 Comments!", "a b c d e f ",
     "one two three four five six seven eight nine ten eleven. ", "这是一个测试，对不对？", "LOUD TEXT\n", "\n12:30\n", ". . .", "( \"He",
+    "w" * 56, "x" * 70, "é" * 40, "好" * 30, "\u0301" * 33, "." * 65, " " * 63, "\u3000" * 22, "-" * 130, "Terms of Use ", "cookie policy",
 ]  # fmt: skip
 
 
@@ -327,6 +328,17 @@ def test_equals_the_reference_on_real_pages(shared_data, file, step):
 def test_every_code_point_is_read_as_the_reference_reads_it():
     points = [chr(p) for p in range(0x110000) if unicodedata.category(chr(p)) not in ("Cs", "Cn", "Co")]
     assert_equal_to_reference([" ".join(points[i : i + 4000]) for i in range(0, len(points), 40_000)])
+
+
+@given(st.integers(0, 130), st.sampled_from(PIECES), st.sampled_from(PIECES), st.sampled_from("x 好.é"))
+@settings(max_examples=200)
+def test_equals_the_reference_wherever_blocks_of_64_bytes_end(before, piece, other, filler):
+    assert_equal_to_reference([filler * before + piece + other + " end."])
+
+
+def test_every_listed_phrase_holds_an_anchor():
+    for phrase in (*JAVASCRIPT, *LOREM_IPSUM, *POLICIES):
+        assert any(anchor in phrase for anchor in ANCHORS), phrase
 
 
 def test_slices_chunks_and_nulls_are_documents_like_any_other():

@@ -38,6 +38,12 @@ assert signatures(texts, MinHashSettings()).words.tolist()[:2] == [20_000 * 13, 
 from dedup.paragraphs import paragraphs
 assert len(paragraphs(texts, 5).hashes) == 20_001
 """,
+    "statistics and line rules": """
+from filters.line_rules import edit_lines, published_line_rules
+from filters.statistics import statistics
+assert statistics(texts).column("lines").to_pylist() == [20_000, 0, 1, 1]
+assert all(removed[0] > 0 for removed in [edit_lines(texts, rules)[1] for rules in published_line_rules().values()])
+""",
 }
 
 
