@@ -13,7 +13,7 @@ from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
 from text.hashing import mix64
-from text.raw_memory import read_uint8, read_uint32, read_uint64
+from text.raw_memory import load_eight, read_uint32
 
 IN_WORD = np.uint32(1 << 30)
 ALONE = np.uint32(1 << 31)
@@ -33,17 +33,6 @@ _SIX = np.uint64(0x3F)
 _WHOLE_BYTES = np.uint64(0x38)
 _NOT_ASCII = np.uint64(0x80)
 _CONTINUATION = np.uint64(0x80)
-
-
-@njit
-def _load_eight(position, stop):
-    """Up to eight bytes from address ``position`` to ``stop`` as a little-endian uint64, zero behind ``stop``."""
-    if position + 8 <= stop:
-        return read_uint64(position)
-    value = np.uint64(0)
-    for i in range(stop - position):
-        value |= np.uint64(read_uint8(position + i)) << np.uint64(8 * i)
-    return value
 
 
 @njit
@@ -95,7 +84,7 @@ def _word_by_code_points(position, stop, table):
     chunk = np.uint64(0)
     filled = 0
     while position < stop:
-        eight = _load_eight(position, stop)
+        eight = load_eight(position, stop)
         point, size = np.int64(eight & np.uint64(0x7F)), 1
         if eight & _NOT_ASCII:
             point, size = _decode(eight)
@@ -127,13 +116,13 @@ def next_word(position, stop, table):
         Its hash (uint64), the address behind it, and whether there was one.
     """
     while position < stop:
-        eight = _load_eight(position, stop)
+        eight = load_eight(position, stop)
         wanted = _ascii_word_bytes(eight) | (eight & _TOP_BITS)
         if wanted == 0:
             position += 8
             continue
         position += np.int64(trailing_zeros(wanted)) >> 3
-        eight = _load_eight(position, stop)
+        eight = load_eight(position, stop)
         if not eight & _NOT_ASCII:
             value = WORD_SEED
             start = position
@@ -141,7 +130,7 @@ def next_word(position, stop, table):
             while ends == 0:
                 value = (value ^ (eight | _LOWER_CASE)) * WORD_FACTOR
                 position += 8
-                eight = _load_eight(position, stop)
+                eight = load_eight(position, stop)
                 ends = ~_ascii_word_bytes(eight) & _TOP_BITS
             bits = np.uint64(trailing_zeros(ends)) & _WHOLE_BYTES
             position += np.int64(bits >> np.uint64(3))
@@ -168,7 +157,7 @@ def next_word(position, stop, table):
 def word_start(position, stop, table):
     """Address of the first byte of the word that ``next_word`` would find from here; ``stop`` where there is none."""
     while position < stop:
-        eight = _load_eight(position, stop)
+        eight = load_eight(position, stop)
         point, size = np.int64(eight & np.uint64(0x7F)), 1
         if eight & _NOT_ASCII:
             point, size = _decode(eight)
