@@ -27,7 +27,7 @@ from training.checkpoint_storage import names, read, write
 from training.config import CheckpointConfig
 from training.errors import TrainingError
 from training.pieces import State
-from training.ranks import ALONE, Ranks
+from training.ranks import ALONE, Ranks, lost
 
 _INDEX = "checkpoint.json"
 _PREFIX = "step-"
@@ -59,14 +59,12 @@ def save(
     except (OSError, dcp.api.CheckpointException) as error:
         if ranks.first:
             shutil.rmtree(partial, ignore_errors=True)
-        full = (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in str(error)
-        if not full and not isinstance(error, OSError):
+        if lost(error):
             raise
         kept = [folder.name for folder in found(checkpoints)[:1]] or ["none"]
-        reason = "no space left on the device" if full else str(error)
         raise TrainingError(
-            f"checkpoint of step {step} could not be written to {checkpoints}: {reason}. Free some space or lower "
-            f"checkpoint.keep, then start again; the newest whole checkpoint is {kept[0]}"
+            f"checkpoint of step {step} could not be written to {checkpoints}: {_reason(error)}. Free some space or "
+            f"lower checkpoint.keep, then start again; the newest whole checkpoint is {kept[0]}"
         ) from error
     return final
 
@@ -152,6 +150,14 @@ def restore_random_state(folder: Path, rank: int = 0) -> None:
     load(folder, state)
     for name, tensor in state.items():
         (torch.cuda.set_rng_state if name.endswith("cuda") else torch.set_rng_state)(tensor)
+
+
+def _reason(error: BaseException) -> str:
+    """Why writing failed, on the first rank where it did."""
+    if isinstance(error, dcp.api.CheckpointException):
+        rank = min(error.failures)
+        return _reason(error.failures[rank][0]) + (f" (rank {rank})" if rank else "")
+    return "no space left on the device" if getattr(error, "errno", None) == errno.ENOSPC else str(error)
 
 
 def _finish(partial: Path, final: Path, facts: Mapping[str, Any]) -> None:

@@ -92,19 +92,27 @@ def joined() -> Iterator[Ranks]:
     try:
         yield ranks
     except BaseException as error:
-        lost = not isinstance(error, TrainingError) and any(sign in str(error) for sign in _LOST)
-        if not lost and not isinstance(error, TrainingError):
+        if not lost(error) and not isinstance(error, TrainingError):
             raise
         if not _has_the_word(store):
             raise SystemExit(1) from error
         said = error if isinstance(error, TrainingError) else TrainingError(
-            f"rank {ranks.rank} lost its connection to another rank, which ended without a word (the system's log "
-            "tells whether it was killed, for want of memory for example); the same command goes on from the newest "
-            "checkpoint"
+            f"rank {ranks.rank} lost its connection to another rank, which ended without a word: {_first_line(error)}. "
+            "The system's log tells whether it was killed, for want of memory for example; the same command goes on "
+            "from the newest checkpoint"
         )  # fmt: skip
         said.rank = ranks.rank
         raise said from error
     dist.destroy_process_group()
+
+
+def lost(error: BaseException) -> bool:
+    """Whether an error is only the echo of another rank's end."""
+    return isinstance(error, dist.DistBackendError) or any(sign in str(error) for sign in _LOST)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _has_the_word(store: dist.Store) -> bool:

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from training.config import ScheduleConfig
-from training.schedule import learning_rate_factor
+from training.config import ScheduleConfig, training_config
+from training.schedule import learning_rate, learning_rate_factor
 
 TOTAL = 10_000
 
@@ -46,3 +46,21 @@ def test_wsd_is_flat_and_then_falls_in_a_line() -> None:
 
 def test_constant_stays() -> None:
     assert {factor(ScheduleConfig(kind="constant", warmup_steps=0), s) for s in range(0, TOTAL, 100)} == {1.0}
+
+
+def test_with_a_ramp_the_shape_follows_the_tokens_not_the_steps() -> None:
+    run = {"model": {"preset": "2m"}, "data": {"shards": "s", "batch": 16, "context": 128}, "output": "o",
+           "tokens": 128 * 16 * 1000, "schedule": {"kind": "cosine", "warmup_steps": 50},
+           "optimizer": {"learning_rate": 1.0}}  # fmt: skip
+    ramped = training_config({**run, "ramp": {"start": 4, "increment": 4, "tokens": 128 * 4800}})
+    plain = training_config(run)
+    assert plain.total_steps == 1000 and ramped.total_steps == 400 + 200 + 134 + 700
+    warm = ramped.progress(50)
+    assert (
+        warm == ramped.tokens_before(50) / ramped.tokens_before(ramped.total_steps) == pytest.approx(0.0125, rel=1e-2)
+    )
+    assert learning_rate(ramped, 49) == learning_rate(ramped, 50) == 1.0
+    rates = [learning_rate(ramped, step) for step in range(50, ramped.total_steps)]
+    assert rates == sorted(rates, reverse=True)
+    half = next(step for step in range(2000) if ramped.progress(step) >= (1 + warm) / 2)
+    assert learning_rate(ramped, half) == pytest.approx(0.55, rel=1e-3)

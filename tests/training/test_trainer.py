@@ -199,6 +199,22 @@ def test_a_changed_setting_is_named_and_may_be_allowed(shards: Path, tmp_path: P
     assert train(changed, allow_changes=["optimizer.learning_rate"]).finished
 
 
+def test_a_run_may_be_lengthened_as_long_as_its_past_stays_what_it_was(shards: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    train(config(shards, output), stop_at(20))  # the rate first falls at step 24 of 30
+    with pytest.raises(ConfigError, match=r"steps: 22, but the checkpoint .*step-0000020 .* 30 \(steps up to 20 were"):
+        train(config(shards, output, steps=22))  # it would have fallen at step 18
+    with pytest.raises(ConfigError, match=r"steps: 10, but .*the run would end before"):
+        train(config(shards, output, steps=10))
+    with pytest.raises(ConfigError, match=r"schedule\.kind: \"cosine\", but"):
+        train(config(shards, output, **{"schedule.kind": "cosine"}))
+    assert train(config(shards, output, steps=60, **{"schedule.kind": "wsd"}), stop_at(25)).steps == 25
+    longer = train(config(shards, output, steps=60, **{"schedule.milestones": [0.9, 0.95]}))
+    assert longer.finished and longer.steps == 60
+    rates = [row["learning_rate"] for row in rows(output) if "loss" in row]
+    assert len(rates) == 60 and rates[2:54] == [1e-2] * 52 and rates[-1] == pytest.approx(1e-3)
+
+
 def test_changed_shards_under_a_checkpoint_are_named(
     shards: Path, tmp_path: Path, make_shards: Callable[..., Path]
 ) -> None:
