@@ -39,13 +39,12 @@ def decide(annotations: pa.RecordBatch | pa.Table, presets: Sequence[Preset]) ->
         presets: in the order in which their rules are asked.
 
     Raises:
-        ValueError: a column that is missing or has another type, or a preset named twice.
+        ValueError: a column that is missing or has another type, or a rule named twice.
     """
-    names = [preset.name for preset in presets]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"preset {name!r} is used twice; give one of them a label of its own")
     rules = rule_names(presets)
+    if len(set(rules)) < len(rules):
+        twice = next(name for name in rules if rules.count(name) > 1)
+        raise ValueError(f"rule {twice!r} is there twice; give one of the presets a label of its own")
     fails = np.zeros((len(rules), annotations.num_rows), bool)
     for row, failed in enumerate(_verdicts(annotations, presets)):
         fails[row] = failed
@@ -64,10 +63,16 @@ def _verdicts(annotations: pa.RecordBatch | pa.Table, presets: Sequence[Preset])
     """For each rule in order, which documents fail it: bool [n]."""
     for preset in presets:
         applies = np.ones(annotations.num_rows, bool)
-        if preset.languages is not None:
-            applies = _is_in(_column(annotations, "language", f"preset {preset.name!r}"), preset.languages)
+        if preset.languages is not None or preset.except_languages:
+            applies = judged(preset, _column(annotations, "language", f"preset {preset.name!r}"))
         for rule in preset.rules:
             yield applies & ~_meets(_column(annotations, rule.statistic, f"rule {preset.name}/{rule.name}"), rule)
+
+
+def judged(preset: Preset, languages: pa.Array) -> np.ndarray:
+    """Which documents [n] of these languages a preset judges: bool [n]; all others pass it."""
+    inside = np.ones(len(languages), bool) if preset.languages is None else _is_in(languages, preset.languages)
+    return inside & ~_is_in(languages, preset.except_languages) if preset.except_languages else inside
 
 
 def _column(annotations: pa.RecordBatch | pa.Table, name: str, where: str) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Collection, Mapping
 from importlib import resources
@@ -16,6 +17,7 @@ from filters.names import unknown
 from filters.statistics import STATISTICS
 
 Bound = Literal["minimum", "maximum", "above", "below"]
+FINEWEB_LANGUAGE_SCORE = 0.65  # for fastText's lid.176; arXiv 2406.17557, section 3.3
 BOUNDS: tuple[Bound, ...] = ("minimum", "maximum", "above", "below")
 _WORDS = {"minimum": "≥", "maximum": "≤", "above": ">", "below": "<"}
 
@@ -46,8 +48,9 @@ class Rule:
 class Preset:
     """Rules in the order in which they are asked.
 
-    ``languages`` limits the rules to documents of these languages: all others pass. ``lines`` are the line rules that
-    rewrite the documents that stay (``filters.line_rules.edit_lines``), or None.
+    ``languages`` limits the rules to documents of these languages: all others pass, and so do those of
+    ``except_languages`` (``filters.decisions.judged``). ``lines`` are the line rules that rewrite the documents that
+    stay (``filters.line_rules.edit_lines``), or None.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Preset:
     lines: LineRules | None = None
     divergences: tuple[str, ...] = ()
     languages: tuple[str, ...] | None = None
+    except_languages: tuple[str, ...] = ()
 
 
 def preset_names() -> list[str]:
@@ -106,6 +110,10 @@ def load_preset(
         elif value is None:
             del rules[key]
         else:
+            if rules[key].bound is None:
+                raise ValueError(
+                    f"preset {name!r}: rule {key!r} names texts and has no threshold; null switches it off"
+                )
             rules[key] = dataclasses.replace(rules[key], threshold=_threshold(name, rules[key], value))
     if line_changes:
         defaults = dataclasses.asdict(LineRules())
@@ -121,28 +129,33 @@ def load_preset(
     )
 
 
-def language_preset(languages: Collection[str] | None, minimum_score: float = 0.65) -> Preset:
-    """Keeps documents in the given languages (labels as the language model writes them, ``en``).
+def language_preset(
+    languages: Collection[str] | None, minimum_score: float | None = FINEWEB_LANGUAGE_SCORE, rule: str = "score"
+) -> Preset:
+    """Keeps documents in the given languages (labels as the language model writes them) that are certain enough.
 
-    None keeps every language that is certain enough. The default score is FineWeb's for fastText's lid.176 (arXiv
-    2406.17557, section 3.3).
+    None keeps every language, or whatever the score. ``rule``: what the rule about the score is called.
 
     Raises:
         ValueError: no language, or a score outside 0 to 1.
     """
-    if languages is not None and not languages:
-        raise ValueError("language rule: no languages; name at least one, or leave the rule out")
-    if not 0 <= minimum_score <= 1:
-        raise ValueError(f"language rule: minimum score {minimum_score!r} is not between 0 and 1")
-    score = Rule("score", "language_score", "minimum", minimum_score, reason="the language is uncertain")
-    if languages is None:
-        return Preset("language", (score,))
-    wanted = Rule("language", "language", one_of=tuple(sorted(languages)), reason="not in a wanted language")
-    return Preset("language", (wanted, score))
+    rules = []
+    if languages is not None:
+        if not languages:
+            raise ValueError("language rule: no languages; name at least one, or leave the rule out")
+        wanted = tuple(sorted(languages))
+        rules.append(Rule("language", "language", one_of=wanted, reason="not in a wanted language"))
+    if minimum_score is not None:
+        if not 0 <= minimum_score <= 1:
+            raise ValueError(f"language rule: minimum score {minimum_score!r} is not between 0 and 1")
+        rules.append(Rule(rule, "language_score", "minimum", minimum_score, reason="the language is uncertain"))
+    return Preset("language", tuple(rules))
 
 
-def quality_preset(minimum: float, column: str = "quality", name: str = "quality") -> Preset:
-    """Keeps documents whose quality model's score, in ``column``, is at least ``minimum`` [0, 1].
+def quality_preset(model: str, minimum: float, rule: str | None = None) -> Preset:
+    """Keeps documents whose score by a quality model, ``quality_<model>``, is at least ``minimum`` [0, 1].
+
+    The rule is called as the model where it has no name of its own.
 
     Raises:
         ValueError: a score outside 0 to 1.
@@ -150,13 +163,14 @@ def quality_preset(minimum: float, column: str = "quality", name: str = "quality
     if not 0 <= minimum <= 1:
         raise ValueError(f"quality rule: minimum score {minimum!r} is not between 0 and 1")
     reason = "the quality model scores it too low"
-    return Preset(name, (Rule("score", column, "minimum", minimum, reason=reason),))
+    return Preset("quality", (Rule(rule or model, f"quality_{model}", "minimum", minimum, reason=reason),))
 
 
 def _folder() -> Any:
     return resources.files("filters").joinpath("presets")
 
 
+@functools.lru_cache(maxsize=64)
 def _parse(where: str, text: str) -> Preset:
     """Reads the YAML of a preset."""
     try:
@@ -189,17 +203,22 @@ def _parse_rule(where: str, entry: Any) -> Rule:
     if not isinstance(entry, dict) or "name" not in entry or "statistic" not in entry:
         raise ValueError(f"preset {where!r}: each rule needs a name, a statistic and a bound, not {entry!r}")
     name, statistic = str(entry["name"]), str(entry["statistic"])
-    known = ("name", "statistic", "reason", *BOUNDS)
+    known = ("name", "statistic", "reason", "one_of", *BOUNDS)
     for key in entry:
         if key not in known:
             raise ValueError(f"preset {where!r}, rule {name!r}: {unknown('key', key, known)}")
-    # A model's score is named by the user; everything else must be a statistic.
-    if statistic not in STATISTICS and statistic != "language_score" and not statistic.startswith("quality"):
+    reason = str(entry.get("reason", ""))
+    if statistic == "language" or statistic.startswith("label_"):  # text; a model's columns are named by the user
+        values = entry.get("one_of")
+        if not isinstance(values, list) or not values or any(bound in entry for bound in BOUNDS):
+            raise ValueError(f"preset {where!r}, rule {name!r}: {statistic} is text and needs one_of, a list of texts")
+        return Rule(name, statistic, one_of=tuple(map(str, values)), reason=reason)
+    if statistic not in STATISTICS and statistic != "language_score" and not statistic.startswith("quality_"):
         raise ValueError(f"preset {where!r}, rule {name!r}: {unknown('statistic', statistic, STATISTICS)}")
     bounds: list[Bound] = [bound for bound in BOUNDS if bound in entry]
-    if len(bounds) != 1:
+    if len(bounds) != 1 or "one_of" in entry:
         raise ValueError(f"preset {where!r}, rule {name!r} needs exactly one of {', '.join(BOUNDS)}")
-    rule = Rule(name, statistic, bounds[0], reason=str(entry.get("reason", "")))
+    rule = Rule(name, statistic, bounds[0], reason=reason)
     return dataclasses.replace(rule, threshold=_threshold(where, rule, entry[bounds[0]]))
 
 

@@ -27,19 +27,20 @@ class Judgement(NamedTuple):
 class QualityModel:
     """A fastText classifier with the label whose probability is the score."""
 
-    def __init__(self, path: str | Path, label: str = POSITIVE, sample_bytes: int | None = None) -> None:
+    def __init__(self, path: str | Path, label: str | None = POSITIVE, sample_bytes: int | None = None) -> None:
         """Reads the model.
 
         Args:
             path: a supervised fastText model.
-            label: the label of good documents, with or without ``__label__``.
+            label: the label of good documents, with or without ``__label__``; None, where no score is wanted, for the
+                model's first.
             sample_bytes: how much of a document is read (see ``line_samples``); None for all.
 
         Raises:
             ValueError: no fastText classifier at that path, or a label that it does not have (names those it has).
         """
         self.model = fasttext_model.load(path)
-        self.label = _index(str(path), self.model.labels, label)
+        self.label = 0 if label is None else _index(str(path), self.model.labels, label)
         self.sample_bytes = sample_bytes
 
     @property

@@ -123,9 +123,11 @@ def calibration(positive: np.ndarray, negative: np.ndarray, bins: int = BINS) ->
     return rows
 
 
-def histogram(scores: np.ndarray, bins: int) -> np.ndarray:
-    """Documents by score, int64 [bins] of equal width over 0 to 1; the last holds 1 too."""
-    return np.bincount(_bin_of(scores, bins), minlength=bins)
+def histogram(scores: np.ndarray, bins: int, sizes: np.ndarray | None = None) -> np.ndarray:
+    """Documents by score, or what their sizes add up to: int64 [bins] of equal width over 0 to 1, the last with 1."""
+    counts = np.zeros(bins, np.int64)
+    np.add.at(counts, _bin_of(scores, bins), 1 if sizes is None else sizes.astype(np.int64))
+    return counts
 
 
 def by_label(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:

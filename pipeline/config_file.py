@@ -8,12 +8,12 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config import CorpusConfig, Section, nearest
+from pipeline.config import CorpusConfig, Filter, LanguageRules, Section, nearest
 from pipeline.errors import ConfigError
 
 
@@ -72,11 +72,13 @@ def resolve(config: CorpusConfig, folder: Path) -> CorpusConfig:
     for source in config.sources:
         source.paths = [absolute_glob(path) for path in source.paths]
         source.path_lists = [absolute(path) for path in source.path_lists]
-    config.filter.presets = [
-        absolute_preset(use) if isinstance(use, str) else use.model_copy(update={"name": absolute_preset(use.name)})
-        for use in config.filter.presets
-    ]
-    config.filter.overrides = {absolute_preset(name): rules for name, rules in config.filter.overrides.items()}
+    sections: list[Filter | LanguageRules] = [config.filter, *config.filter.by_language.values()]
+    for rules in sections:
+        rules.presets = [
+            absolute_preset(use) if isinstance(use, str) else use.model_copy(update={"name": absolute_preset(use.name)})
+            for use in rules.presets
+        ]
+        rules.overrides = {absolute_preset(name): thresholds for name, thresholds in rules.overrides.items()}
     if config.tokenizer.path:
         config.tokenizer.path = absolute(config.tokenizer.path)
     if config.tokenizer.extend:
@@ -86,8 +88,8 @@ def resolve(config: CorpusConfig, folder: Path) -> CorpusConfig:
     if config.filter.language.model:
         config.filter.language.model = absolute(config.filter.language.model)
     config.dedup.against = [absolute(folder) for folder in config.dedup.against]
-    if config.filter.quality:
-        config.filter.quality.model = absolute(config.filter.quality.model)
+    for model in config.filter.quality.values():
+        model.model = absolute(model.model)
     return config
 
 
@@ -188,12 +190,15 @@ def _remedy(problem: Any, key: str) -> str:
 def _model_at(location: list[Any]) -> type[Section] | None:
     """The section that a path of keys leads to."""
     model: Any = CorpusConfig
+    named = False  # whether the next key is a name that the user chose
     for part in location:
-        if isinstance(part, int):
+        if isinstance(part, int) or named:
+            named = False
             continue
         field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, Section) else None
         if field is None:
             return None
+        named = get_origin(field.annotation) is dict
         model = next(_sections_in(field.annotation), None)
     return model
 

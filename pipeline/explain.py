@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.text import Text
 
-from filters.decisions import decide
+from filters.decisions import decide, judged
 from filters.presets import Preset, Rule
 from pipeline import job, manifests
 from pipeline.corpus import Corpus, part_of, part_path
@@ -182,7 +182,7 @@ def _judged(corpus: Corpus, part: str, key: int, measured: dict[str, Any]) -> li
             preset,
             rule,
             row[rule.statistic][0].as_py(),
-            preset.languages is None or measured["language"] in preset.languages,
+            bool(judged(preset, row["language"])[0]),
             number in failing,
         )
         for number, (preset, rule) in enumerate(pairs)

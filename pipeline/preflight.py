@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import storage
-from pipeline.config import CorpusConfig
+from pipeline.config import CorpusConfig, QualityModel
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,13 +24,10 @@ def check(config: CorpusConfig, stages: Sequence[str]) -> None:
     Raises:
         ConfigError: something is not there, or not what it should be; names the key.
     """
-    by_quality = "dedup" in stages and config.dedup.keep == "best-quality"
-    if ("filter" in stages or by_quality) and config.filter.quality:
-        from filters.quality import QualityModel
-
-        _check_local("filter.quality.model", config.filter.quality.model)
-        with _of("filter.quality"):
-            QualityModel(config.filter.quality.model, config.filter.quality.label)
+    if "filter" in stages:
+        _check_models(config.filter.quality)
+    elif "dedup" in stages and config.dedup.keep == "best-quality":
+        _check_models(dict([config.best_quality_model()]))
     if "dedup" in stages and config.dedup.against:
         from pipeline.corpus import Corpus
         from pipeline.matching.indexes import indexes_of
@@ -50,6 +47,17 @@ def check(config: CorpusConfig, stages: Sequence[str]) -> None:
                 pretokenizer(config.tokenizer.model_dump()["pretokenizer"]),
                 config.tokenizer.vocabulary,
             )
+
+
+def _check_models(models: dict[str, QualityModel]) -> None:
+    """Reads quality models whole, one at a time."""
+    from filters import quality
+
+    for name, model in models.items():
+        key = f"filter.quality.{name}"
+        _check_local(f"{key}.model", model.model)
+        with _of(key):
+            quality.QualityModel(model.model, model.scored_label)
 
 
 def _check_local(key: str, path: str) -> None:
@@ -76,11 +84,17 @@ def _check_languages(config: CorpusConfig, labels: list[str]) -> None:
     """Refuses languages that no document will ever be in."""
     from filters.language import UNKNOWN
     from filters.mixture import OTHER
-    from pipeline.rules import used_presets
+    from pipeline.config.languages import languages_of
+    from pipeline.preset_uses import entries
 
     named = [("filter.language.keep", language) for language in config.filter.language.keep]
-    for number, preset in enumerate(used_presets(config.filter)):
-        named += [(f"filter.presets[{number}].languages", language) for language in preset.languages or ()]
+    for use in entries(config.filter):
+        if use.group is None:
+            named += [(f"{use.key}.languages", language) for language in use.scope.only or ()]
+    for key in config.filter.by_language:
+        named += [(f"filter.by_language.{key}", language) for language in languages_of(key)]
+    for name, model in config.filter.quality.items():
+        named += [(f"filter.quality.{name}.languages", language) for language in model.languages or ()]
     named += [("mix.languages", language) for language in config.mix.languages if language != OTHER]
     named += [("tokenizer.weights.languages", language) for language in config.tokenizer.weights.languages]
     for key, language in named:

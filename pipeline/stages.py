@@ -24,6 +24,7 @@ from pipeline.jobs import (
     ingest,
     match,
     mix,
+    quality,
     score,
     select,
     sign,
@@ -33,7 +34,7 @@ from pipeline.jobs import (
 JOBS: dict[str, tuple[Job, ...]] = {
     "ingest": (ingest.JOB,),
     "dedup": (sign.JOB, match.JOB, score.JOB, cluster.JOB, hash_paragraphs.JOB, drop_paragraphs.JOB),
-    "filter": (annotate.JOB, decide.JOB, select.JOB),
+    "filter": (annotate.JOB, quality.JOB, decide.JOB, select.JOB),
     "mix": (mix.JOB,),
     "tokenizer": (count.JOB, train_tokenizer.JOB),
     "tokenize": (encode.JOB, gather.JOB),

@@ -6,8 +6,11 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.dedup import Dedup
 from pipeline.config.engine import Engine
-from pipeline.config.filter import Filter, Language, PresetUse, Quality
+from pipeline.config.filter import Filter, Language
+from pipeline.config.languages import LanguageRules
 from pipeline.config.mix import Mix
+from pipeline.config.presets import PresetUse
+from pipeline.config.quality import QualityModel
 from pipeline.config.section import LARGEST_COUNT, Section, Seed, Share, nearest
 from pipeline.config.shards import Shards
 from pipeline.config.sources import Ingest, Source
@@ -22,9 +25,10 @@ __all__ = [
     "Filter",
     "Ingest",
     "Language",
+    "LanguageRules",
     "Mix",
     "PresetUse",
-    "Quality",
+    "QualityModel",
     "Section",
     "Seed",
     "Shards",
@@ -77,12 +81,28 @@ class CorpusConfig(Section):
 
     @model_validator(mode="after")
     def _quality_can_be_scored(self) -> CorpusConfig:
-        if self.dedup.keep == "best-quality" and self.filter.quality is None:
-            raise ValueError(
-                "dedup.keep: best-quality goes by the scores of filter.quality, which names no model: "
-                "set filter.quality.model, or another dedup.keep"
-            )
+        if self.dedup.keep == "best-quality":
+            self.best_quality_model()
         return self
+
+    def best_quality_model(self) -> tuple[str, QualityModel]:
+        """The model, with its name, that `dedup.keep: best-quality` goes by.
+
+        Raises:
+            ValueError: there is none, or it is not clear which.
+        """
+        scoring = [name for name, model in self.filter.quality.items() if model.scored_label]
+        if not scoring:
+            raise ValueError(
+                "dedup.keep: best-quality goes by the scores of filter.quality, which names no model that scores: "
+                "add one, or set another dedup.keep"
+            )
+        name = self.dedup.quality or scoring[0]
+        if self.dedup.quality is None and len(scoring) > 1:
+            raise ValueError(f"dedup.quality must say which model best-quality goes by: {', '.join(scoring)}")
+        if name not in scoring:
+            raise ValueError(f"dedup.quality: `{name}` is no model that scores; {nearest(name, scoring)}")
+        return name, self.filter.quality[name]
 
     def _shares_have_documents(self) -> None:
         """Refuses shares by language that the filter is certain to leave without a document."""

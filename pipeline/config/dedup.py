@@ -59,7 +59,11 @@ class Dedup(Section):
     keep: Literal["earliest", "latest", "longest", "best-quality"] = Field(
         default="earliest",
         description="Which copy stays: the first by dump, file and record, the last, the one with most bytes, or the "
-        "one that scores best with `filter.quality`.",
+        "one that scores best with a model of `filter.quality`.",
+    )
+    quality: str | None = Field(
+        default=None,
+        description="The model of `filter.quality` that `best-quality` goes by; when null the only one that scores.",
     )
     max_chain: int | None = Field(
         default=None,

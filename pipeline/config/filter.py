@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Discriminator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, Tag
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.config.section import Section, Share
+from pipeline.config.languages import LanguageRules, check_keys
+from pipeline.config.presets import AnyUse, PresetUse, Threshold, in_full
+from pipeline.config.quality import QualityModel, under_names
+from pipeline.config.section import Section, Share, nearest
 
 
 class Language(Section):
@@ -27,45 +30,6 @@ class Language(Section):
     )
 
 
-class Quality(Section):
-    """A fastText quality model of the user's own."""
-
-    model: str = Field(description="A fastText classifier on local disk, .bin or .ftz.")
-    label: str = Field(default="positive", description="The label whose probability is the score.")
-    minimum: Share = Field(default=0.5, description="Documents that score less are removed.")
-
-
-class PresetUse(Section):
-    """A rule preset for some languages only, or once more with other thresholds."""
-
-    name: str = Field(description="Name of the preset, or the path of one of your own.")
-    languages: list[str] | None = Field(
-        default=None,
-        min_length=1,
-        description="The languages it judges; documents in others pass it. When empty, as the preset says: mostly all.",
-    )
-    label: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="What this use is called in overrides and results. When empty the preset's name; `name-languages`, "
-        "such as c4-en, where a preset is used more than once.",
-    )
-
-
-def _kind_of_use(value: Any) -> str:
-    return "PresetUse" if isinstance(value, (dict, PresetUse)) else "str"
-
-
-AnyUse = Annotated[
-    Annotated[str, Tag("str")] | Annotated[PresetUse, Tag("PresetUse")],
-    Discriminator(_kind_of_use),  # errors of the one that is meant, not of both
-]
-
-
-# Text, numbers and switches: line rules have some of each. A whole number stays one.
-Threshold = StrictBool | StrictInt | StrictFloat | StrictStr
-
-
 class Filter(Section):
     """Heuristic rules, language and quality."""
 
@@ -80,8 +44,33 @@ class Filter(Section):
         "its name for every use; the label's win.",
     )
     language: Language = Field(default=Language(), description="Language identification.")
-    quality: Quality | None = Field(default=None, description="A quality model; none when empty.")
+    quality: dict[str, QualityModel] = Field(
+        default={}, description="fastText models of your own by name: {NAME: {model: …, label: …, minimum: …}}."
+    )
+    by_language: dict[str, LanguageRules] = Field(
+        default={},
+        description="Rules for documents of one language, of several (`de, fr`), or of all that are not named "
+        "(`other`): {zh: {presets: […], overrides: {…}, minimum_score: …, quality: {MODEL: …}}}.",
+    )
+
+    @field_validator("quality", mode="before")
+    @classmethod
+    def _models_have_names(cls, value: Any) -> Any:
+        return under_names(value)
+
+    @model_validator(mode="after")
+    def _languages_are_told_apart(self) -> Filter:
+        check_keys(list(self.by_language))
+        for key, rules in self.by_language.items():
+            for name, minimum in rules.quality.items():
+                if name not in self.quality:
+                    raise ValueError(
+                        f"by_language.{key}.quality.{name} is no model; {nearest(name, list(self.quality))}"
+                    )
+                if minimum is not None and self.quality[name].scored_label is None:
+                    raise ValueError(f"by_language.{key}.quality.{name}: this model gives no score, only labels")
+        return self
 
     def uses(self) -> list[PresetUse]:
-        """The presets in use, in order, each in its long form."""
-        return [PresetUse(name=use) if isinstance(use, str) else use for use in self.presets]
+        """The presets that judge all languages, in order, each in its long form."""
+        return in_full(self.presets)

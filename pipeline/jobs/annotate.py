@@ -1,4 +1,4 @@
-"""Documents that dedup kept → every statistic and model score, one annotation file beside each part."""
+"""Documents that dedup kept → their language and every statistic, one annotation file beside each part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from filters import statistics
 from filters.language import LanguageIdentifier, default_model
-from filters.quality import QualityModel
 from pipeline import documents, kept_texts, manifests, progress, storage
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
@@ -18,26 +17,20 @@ from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
 from pipeline.parts import write_part
 
-
-def schema(with_quality: bool) -> pa.Schema:
-    """Key, language, scores, then the statistics."""
-    fields = [
-        pa.field("key", pa.uint64()),
-        pa.field("text_bytes", pa.uint64()),
-        pa.field("language", pa.string()),
-        pa.field("language_score", pa.float32()),
+SCHEMA = pa.schema(
+    [
+        ("key", pa.uint64()),
+        ("text_bytes", pa.uint64()),
+        ("language", pa.string()),
+        ("language_score", pa.float32()),
+        *statistics.schema(),
     ]
-    quality = [pa.field("quality", pa.float32())] if with_quality else []
-    return pa.schema([*fields, *quality, *statistics.schema()])
+)
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
-    """What annotations depend on: the models, by content, and no threshold."""
-    quality = config.filter.quality
-    return {
-        "language_model": storage.sha256_of(config.filter.language.model or str(default_model())),
-        "quality_model": [storage.sha256_of(quality.model), quality.label] if quality else None,
-    }
+    """What annotations depend on: the language model, by content, and no threshold."""
+    return {"language_model": storage.sha256_of(config.filter.language.model or str(default_model()))}
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -51,13 +44,9 @@ def plan(corpus: Corpus) -> list[Task]:
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Annotates the documents of one part that dedup kept."""
-    models, quality = corpus.config.filter, None
-    identifier = _identifier(models.language.model, settings["language_model"])
-    if models.quality:
-        quality = quality_model(models.quality.model, models.quality.label, settings["quality_model"][0])
-    form = schema(bool(quality))
+    identifier = _identifier(corpus.config.filter.language.model, settings["language_model"])
     languages: dict[str, dict[str, int]] = {}
-    with write_part(corpus.path(f"annotations/{task.name}.parquet"), form) as (out, file):
+    with write_part(corpus.path(f"annotations/{task.name}.parquet"), SCHEMA) as (out, file):
         for batch, whole_bytes in kept_texts.read(corpus, task.inputs, ["key", "text"]):
             labels, scores = identifier.identify(batch["text"])
             columns = {
@@ -66,10 +55,8 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
                 "language": labels,
                 "language_score": pa.array(scores),
             }
-            if quality:
-                columns["quality"] = pa.array(quality.score(batch["text"]))
             columns |= dict(zip(statistics.schema().names, statistics.statistics(batch["text"]).columns, strict=True))
-            annotated = pa.record_batch([columns[name] for name in form.names], schema=form)
+            annotated = pa.record_batch([columns[name] for name in SCHEMA.names], schema=SCHEMA)
             out.write(annotated)
             languages = manifests.add_nested([languages, documents.by_language(labels, batch["text"])])
             progress.advance(batch.num_rows, whole_bytes)
@@ -81,12 +68,6 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
 @functools.lru_cache(maxsize=2)
 def _identifier(path: str | None, content: str) -> LanguageIdentifier:
     return LanguageIdentifier(path)
-
-
-@functools.lru_cache(maxsize=2)
-def quality_model(path: str, label: str, content: str) -> QualityModel:
-    """The quality model of a config; ``content``: its checksum."""
-    return QualityModel(path, label)
 
 
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:

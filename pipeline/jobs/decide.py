@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.decisions import Decisions, decide, rule_names
-from pipeline import manifests, progress
+from pipeline import annotated, manifests, progress
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.job import Job, Task
 from pipeline.manifests import Outcome
-from pipeline.parts import read_rows, read_whole, write_part
+from pipeline.parts import write_part
 from pipeline.rules import presets_of
 from pipeline.storage import StoredFile
 
@@ -44,10 +44,14 @@ def settings_of(config: CorpusConfig) -> dict[str, Any]:
 def plan(corpus: Corpus) -> list[Task]:
     """One task a part."""
     sources = {receipt.task: receipt.outcome.details["source"] for receipt in corpus.receipts("documents")}
-    return [
-        Task(receipt.task, {"source": sources[receipt.task]}, receipt.outcome.files)
-        for receipt in corpus.receipts("annotations")
-    ]
+    files = annotated.files(corpus, _columns(corpus))
+    return [Task(part, {"source": sources[part]}, inputs) for part, inputs in files.items()]
+
+
+def _columns(corpus: Corpus) -> list[str]:
+    """What the rules in force ask about, and what decisions hold beside."""
+    asked = [rule.statistic for preset in presets_of(corpus.config.filter) for rule in preset.rules]
+    return list(dict.fromkeys(["key", "text_bytes", "language", "language_score", *asked]))
 
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
@@ -89,12 +93,7 @@ def measured(corpus: Corpus, inputs: Sequence[StoredFile], keys: np.ndarray | No
         inputs: the part's files, as ``plan`` gives them.
         keys: uint64, of these documents only; all when None.
     """
-    asked = [rule.statistic for preset in presets_of(corpus.config.filter) for rule in preset.rules]
-    columns = list(dict.fromkeys(["key", "text_bytes", "language", "language_score", *asked]))
-    [annotations] = [corpus.path(file.path) for file in inputs if file.path.startswith("annotations/")]
-    if keys is None:
-        return read_whole(annotations, columns).combine_chunks()
-    return pa.Table.from_batches(read_rows(annotations, columns, keys))
+    return annotated.read(corpus, inputs, _columns(corpus), keys)
 
 
 def _funnel(text_bytes: np.ndarray, decisions: Decisions) -> dict[str, dict[str, int]]:
@@ -130,7 +129,7 @@ def _digest(kept: pa.Table) -> str:
 
 _REMEDIES = {
     "language": "name other languages in filter.language.keep, or lower filter.language.minimum_score",
-    "quality": "lower filter.quality.minimum, or take another model",
+    "quality": "lower the `minimum` of that model in filter.quality, or take another model",
 }
 
 

@@ -16,14 +16,14 @@ import pyarrow as pa
 
 from pipeline import manifests, progress, storage
 from pipeline.arrays import vector
-from pipeline.config import CorpusConfig, Quality
+from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus, part_number
 from pipeline.job import Job, Task, telling_errors
-from pipeline.jobs.annotate import quality_model
 from pipeline.join import matching_rows
 from pipeline.manifests import Outcome
 from pipeline.pairs import PairedDocuments, ReadPairs, join, pair_files, part_groups, rows_by_part
 from pipeline.parts import read_part, text_bytes, write_part
+from pipeline.quality_models import loaded
 
 SCHEMA = pa.schema([("key", pa.uint64()), ("score", pa.float32())])
 
@@ -33,16 +33,11 @@ def asked_for(config: CorpusConfig) -> bool:
     return config.dedup.keep == "best-quality"
 
 
-def quality_of(config: CorpusConfig) -> Quality:
-    """The model, which such a config names."""
-    assert config.filter.quality is not None
-    return config.filter.quality
-
-
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
-    """What scores depend on: the model, by content."""
-    quality = quality_of(config)
-    return {"quality_model": [storage.sha256_of(quality.model), quality.label]}
+    """What scores depend on: the model, by content, and how it is asked."""
+    _, model = config.best_quality_model()
+    sample = {"sample_bytes": model.sample_bytes} if model.sample_bytes else {}
+    return {"quality_model": [storage.sha256_of(model.model), model.scored_label], **sample}
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -87,8 +82,8 @@ class _Score(beam.DoFn):
             progress.advance(tasks=1)
 
     def _write(self, task: Task, keys: np.ndarray) -> Outcome:
-        quality = quality_of(self._corpus.config)
-        model = quality_model(quality.model, quality.label, self._settings["quality_model"][0])
+        _, asked = self._corpus.config.best_quality_model()
+        model = loaded(asked.model, asked.scored_label, asked.sample_bytes, self._settings["quality_model"][0])
         with write_part(self._corpus.path(f"scores/{task.name}.parquet"), SCHEMA) as (out, file):
             for batch in read_part(self._corpus.path(task.inputs[0].path), ["key", "text"]) if len(keys) else ():
                 here = batch.filter(matching_rows(batch["key"], pa.array(keys)))

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from filters.decisions import judged
 from filters.line_rules import edit_lines
 from filters.presets import Preset
 from pipeline import documents, kept_texts, manifests, progress
@@ -27,7 +28,8 @@ EMPTIED = "lines/nothing-left"  # what the report and `filter explain` call it w
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
     """What texts depend on beside the decisions: the line rules, and in which languages."""
     edits = [dataclasses.asdict(preset) for preset in presets_of(config.filter) if preset.lines]
-    return {"lines": [{"languages": preset["languages"], "rules": preset["lines"]} for preset in edits]}
+    scope = ("languages", "except_languages")
+    return {"lines": [{name: preset[name] for name in scope} | {"rules": preset["lines"]} for preset in edits]}
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -84,11 +86,7 @@ def _edited(batch: pa.RecordBatch, decided: pa.Table, presets: list[Preset]) -> 
     for preset in presets:
         if preset.lines:
             without, _ = edit_lines(text, preset.lines)
-            if preset.languages is None:
-                text = without
-            else:
-                judged = pc.is_in(language, pa.array(preset.languages, pa.string()))
-                text = pc.if_else(judged, without, text)
+            text = pc.if_else(pa.array(judged(preset, language)), without, text)
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     columns |= {"text": text, "language": language, "language_score": decided["language_score"].combine_chunks()}
     return pa.record_batch([columns[name] for name in documents.SCHEMA.names], schema=documents.SCHEMA)

@@ -226,6 +226,28 @@ class AnnotateDetails(Part):
     languages: dict[str, Amount] = Field(default_factory=dict)
 
 
+class Model(Part):
+    """What one quality model says: ``label`` whose probability is the score, ``languages`` that it judges, all if None.
+
+    ``scores``: ``documents`` and ``text_bytes`` by score, in bins of equal width over 0 to 1; empty when it gives none.
+    ``labels``: documents and bytes by the most probable label, empty for those in which it knows nothing.
+    """
+
+    label: str | None = None
+    languages: list[str] | None = None
+    documents: int = 0
+    judged: int = 0
+    judged_bytes: int = 0
+    scores: dict[str, list[int]] = Field(default_factory=dict)
+    labels: dict[str, Amount] = Field(default_factory=dict)
+
+
+class QualityDetails(Part):
+    """Of stage ``quality``."""
+
+    models: dict[str, Model] = Field(default_factory=dict)
+
+
 class Rule(Part):
     """A filter rule: documents and bytes it was the first to remove, documents that fail it at all."""
 
@@ -349,6 +371,7 @@ STAGES = (
     StageKind("hash", "paragraph_hashes", Part, optional=True),
     StageKind("paragraphs", "paragraphs", ParagraphDetails, optional=True),
     StageKind("annotate", "annotations", AnnotateDetails),
+    StageKind("quality", "quality", QualityDetails, optional=True),
     StageKind("decide", "decisions", DecideDetails),
     StageKind("select", "filtered", SelectDetails),
     StageKind("mix", "mixture", MixDetails),

@@ -123,14 +123,18 @@ def test_a_quality_model_of_the_users_own(corpus_of, pages, tmp_path):
     english, chinese = pages
     classes = {"positive": pa.array(english[:40]), "negative": pa.array(chinese[:40])}
     train(classes, tmp_path / "quality.bin", Settings(held_out=0))
-    corpus, output = corpus_of(filter={"presets": [], "quality": {"model": str(tmp_path / "quality.bin")}})
+    corpus, output = corpus_of(
+        filter={"presets": [], "quality": {"mine": {"model": str(tmp_path / "quality.bin"), "minimum": 0.5}}}
+    )
     run(corpus, "filter")
     removed = runs.table(output, "decisions").filter(pc.invert(runs.table(output, "decisions")["kept"]))
-    assert set(removed["rule"].to_pylist()) == {"quality/score"}
+    assert set(removed["rule"].to_pylist()) == {"quality/mine"}
     sources = Counter(runs.table(output, "filtered", ["source"])["source"].to_pylist())
     assert sources["web"] > 250
     assert sources["books"] < 5
-    wrong, _ = corpus_of(filter={"presets": [], "quality": {"model": str(tmp_path / "quality.bin"), "label": "god"}})
+    wrong, _ = corpus_of(
+        filter={"presets": [], "quality": {"mine": {"model": str(tmp_path / "quality.bin"), "label": "god"}}}
+    )
     with pytest.raises(GristmillError, match="god"):
         run(wrong, "filter")
 

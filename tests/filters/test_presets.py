@@ -188,11 +188,11 @@ def test_language_and_quality_are_rules_like_any_other():
         {
             "language": pa.array(["en", "fr", "en", None]),
             "language_score": pa.array([0.9, 0.9, 0.3, None], pa.float32()),
-            "quality": pa.array([0.1, 0.9, float("nan"), None], pa.float32()),
+            "quality_mine": pa.array([0.1, 0.9, float("nan"), None], pa.float32()),
         }
     )
-    decisions = decide(annotations, [language_preset(["en", "zh"], 0.65), quality_preset(0.5)])
-    assert decisions.rules == ["language/language", "language/score", "quality/score"]
+    decisions = decide(annotations, [language_preset(["en", "zh"], 0.65), quality_preset("mine", 0.5)])
+    assert decisions.rules == ["language/language", "language/score", "quality/mine"]
     assert decisions.first.tolist() == [2, 0, 1, 0]
     assert decisions.failing.to_pylist() == [[2], [0], [1, 2], [0, 1, 2]]
 
@@ -205,7 +205,7 @@ def test_a_preset_can_be_limited_to_languages():
     german = load_preset("gopher-quality", {"min-words": 1}, languages=["zh"], label="gopher-quality-zh")
     both = decide(annotations, [preset, german])
     assert both.first[1] >= 0 and both.rules[both.first[1]].startswith("gopher-quality-zh/")
-    with pytest.raises(ValueError, match="used twice"):
+    with pytest.raises(ValueError, match="'gopher-quality/min-words' is there twice; give one of the presets a label"):
         decide(annotations, [preset, preset])
 
 
@@ -344,11 +344,11 @@ def test_first_and_all_failing_rules_are_what_each_rule_says_by_itself(rows, cop
 
 
 def test_missing_columns_are_refused():
-    with pytest.raises(ValueError, match=r"rule quality/score: unknown column 'quality'.*annotate"):
-        decide(statistics(pa.array(["x"])), [quality_preset(0.5)])
+    with pytest.raises(ValueError, match=r"rule quality/mine: unknown column 'quality_mine'.*annotate"):
+        decide(statistics(pa.array(["x"])), [quality_preset("mine", 0.5)])
     with pytest.raises(ValueError, match="no languages"):
         language_preset([])
     with pytest.raises(ValueError, match="needs numbers"):
-        decide(table(quality=["good"]), [quality_preset(0.5)])
+        decide(table(quality_mine=["good"]), [quality_preset("mine", 0.5)])
     with pytest.raises(ValueError, match="not between 0 and 1"):
-        quality_preset(50)
+        quality_preset("mine", 50)

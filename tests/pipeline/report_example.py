@@ -285,7 +285,7 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         ("gopher-repetition/duplicate-5-gram-characters", 0.019, 0.061), ("gopher-quality/words", 0.071, 0.083),
         ("gopher-quality/mean-word-length", 0.013, 0.027), ("gopher-quality/alphabetic-words", 0.022, 0.094),
         ("gopher-quality/stop-words", 0.017, 0.075), ("c4/curly-bracket", 0.062, 0.139), ("c4/sentences", 0.011, 0.066),
-        ("fineweb/line-punctuation", 0.043, 0.119), ("fineweb/short-lines", 0.0, 0.058), ("quality/score", 0.009, 0.03),
+        ("fineweb/line-punctuation", 0.043, 0.119), ("fineweb/short-lines", 0.0, 0.058), ("quality/edu", 0.009, 0.03),
     )  # fmt: skip
     funnel = [
         {

@@ -155,7 +155,7 @@ def test_a_config_with_many_mistakes_is_a_line_for_each(made, tmp_path):
 
 def test_models_are_looked_at_before_any_work_is_done(made, tmp_path):
     changes = {
-        "filter.quality: .*no.bin.*no such file": {"filter": {"quality": {"model": "no.bin"}}},
+        "filter.quality.mine: .*no.bin.*no such file": {"filter": {"quality": {"mine": {"model": "no.bin"}}}},
         "filter.language.model: .*corpus.yaml.* is not a fastText model": {
             "filter": {"language": {"model": "corpus.yaml"}}
         },

@@ -383,7 +383,7 @@ def model(tmp_path_factory) -> str:
 
 
 def test_the_copy_that_scores_best_stays(tmp_path, keys, pairs, model):
-    sections = {"dedup": {"keep": "best-quality"}, "filter": {"quality": {"model": model}}}
+    sections = {"dedup": {"keep": "best-quality"}, "filter": {"quality": {"mine": {"model": model}}}}
     done(tmp_path, pairs, workers=2, **sections)
     documents = planted.table(tmp_path, "documents")
     scores = dict(zip(documents["key"].to_pylist(), quality.QualityModel(model).score(documents["text"]).tolist()))
@@ -399,7 +399,7 @@ def test_quality_without_a_model_is_refused_at_once(tmp_path, model):
     with pytest.raises(ConfigError, match=r"(?s)dedup\.keep: best-quality.*filter\.quality"):
         planted.corpus_of(tmp_path, dedup={"keep": "best-quality"})
     missing = planted.corpus_of(
-        tmp_path, dedup={"keep": "best-quality"}, filter={"quality": {"model": str(tmp_path / "none.bin")}}
+        tmp_path, dedup={"keep": "best-quality"}, filter={"quality": {"mine": {"model": str(tmp_path / "none.bin")}}}
     )
     with pytest.raises(ConfigError, match=r"filter\.quality"):
         preflight.check(missing.config, ["dedup"])

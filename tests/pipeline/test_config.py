@@ -231,15 +231,15 @@ def test_there_can_be_any_number_of_rules(tmp_path):
 
 
 def test_a_rule_needs_a_column_that_will_be_measured(tmp_path):
-    asks = written(tmp_path, "asks", ["words", "quality"])
+    asks = written(tmp_path, "asks", ["words", "quality_mine"])
     with pytest.raises(
-        ConfigError, match=r"filter.presets\[1\]: rule asks/r1 asks for `quality`, which is not measured"
+        ConfigError, match=r"filter.presets\[1\]: rule asks/r1 asks for `quality_mine`, which is not measured"
     ):
         filters(presets=["c4", asks])
-    assert filters(presets=["c4", asks], quality={"model": "m.bin"})
-    for with_quality in (False, True):  # what the check goes by is what there will be
-        measured, made = rules.annotation_schema(with_quality), annotate.schema(with_quality)
-        assert [made.field(name) for name in measured.names] == list(measured)
+    asking = filters(presets=["c4", asks], quality={"mine": {"model": "m.bin"}})
+    # What the check goes by is what there will be.
+    measured = [field for field in rules.annotation_schema(asking) if field.name != "quality_mine"]
+    assert [annotate.SCHEMA.field(field.name) for field in measured] == measured
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,10 @@ def check(stages=STAGES, **sections) -> None:
             "filter.language.model: gs://models/lid.bin lies in a remote store, and models are read from local disk "
             "only: copy it",
         ),
-        ({"filter": {"quality": {"model": "s3://m/q.bin"}}}, "filter.quality.model: s3://m/q.bin lies in a remote"),
+        (
+            {"filter": {"quality": {"edu": {"model": "s3://m/q.bin"}}}},
+            "filter.quality.edu.model: s3://m/q.bin lies in a remote",
+        ),
         ({"filter": {"language": {"model": "no.bin"}}}, "filter.language.model: fastText model 'no.bin': no such file"),
         ({"tokenizer": {"path": "nowhere"}}, "tokenizer.path: nowhere: No such file or directory"),
         ({"tokenizer": {"path": FOLDER}}, f"tokenizer.path: {FOLDER}/tokenizer.json: No such file or directory"),
