@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.text import Text
 
-from filters.decisions import decide, judged
+from filters.decisions import decide
+from filters.decisions import judged as judges
 from filters.presets import Preset, Rule
 from pipeline import job, manifests
 from pipeline.corpus import Corpus, part_of, part_path
@@ -182,7 +183,7 @@ def _judged(corpus: Corpus, part: str, key: int, measured: dict[str, Any]) -> li
             preset,
             rule,
             row[rule.statistic][0].as_py(),
-            bool(judged(preset, row["language"])[0]),
+            bool(judges(preset, row["language"])[0]),
             number in failing,
         )
         for number, (preset, rule) in enumerate(pairs)
