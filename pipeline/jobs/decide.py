@@ -137,7 +137,8 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Counts, the funnel in the order of the rules, and what stays by language and by source."""
     counts = manifests.add_counts([outcome.counts for outcome in outcomes])
     funnel = manifests.add_nested([outcome.details["funnel"] for outcome in outcomes])
-    order = rule_names(presets_of(corpus.config.filter))
+    presets = presets_of(corpus.config.filter)
+    order = rule_names(presets)
     if counts["documents"] and not counts["kept"]:
         worst = max(order, key=lambda rule: funnel[rule]["failing"])
         raise GristmillError(
@@ -147,8 +148,9 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
                 "loosen it under filter.overrides ({PRESET: {RULE: NUMBER}}), or leave its preset out",
             )
         )
+    asked = [{"statistic": rule.statistic, "threshold": rule.threshold} for preset in presets for rule in preset.rules]
     details = {
-        "funnel": [{"rule": rule} | funnel[rule] for rule in order],
+        "funnel": [{"rule": name} | each | funnel[name] for name, each in zip(order, asked, strict=True)],
         "languages": manifests.add_nested([outcome.details["languages"] for outcome in outcomes]),
         "sources": manifests.add_nested([{outcome.details["source"]: outcome.counts} for outcome in outcomes]),
     }

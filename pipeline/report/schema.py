@@ -226,11 +226,18 @@ class AnnotateDetails(Part):
     languages: dict[str, Amount] = Field(default_factory=dict)
 
 
+class Scores(Part):
+    """Documents and bytes by score, in bins of equal width over 0 to 1."""
+
+    documents: list[int] = Field(default_factory=list)
+    text_bytes: list[int] = Field(default_factory=list)
+
+
 class Model(Part):
     """What one quality model says: ``label`` whose probability is the score, ``languages`` that it judges, all if None.
 
-    ``scores``: ``documents`` and ``text_bytes`` by score, in bins of equal width over 0 to 1; empty when it gives none.
-    ``labels``: documents and bytes by the most probable label, empty for those in which it knows nothing.
+    ``scores`` are empty when it gives none. ``labels``: documents and bytes by the most probable label, without a name
+    for those in which it knows nothing.
     """
 
     label: str | None = None
@@ -238,7 +245,7 @@ class Model(Part):
     documents: int = 0
     judged: int = 0
     judged_bytes: int = 0
-    scores: dict[str, list[int]] = Field(default_factory=dict)
+    scores: Scores = Field(default_factory=Scores)
     labels: dict[str, Amount] = Field(default_factory=dict)
 
 
@@ -249,9 +256,14 @@ class QualityDetails(Part):
 
 
 class Rule(Part):
-    """A filter rule: documents and bytes it was the first to remove, documents that fail it at all."""
+    """A filter rule: documents and bytes it was the first to remove, documents that fail it at all.
+
+    ``statistic`` is the column that it asks, ``threshold`` what it compares with; None where it names texts.
+    """
 
     rule: str
+    statistic: str = ""
+    threshold: float | None = None
     documents: int = 0
     failing: int | None = None
     bytes: int | None = None

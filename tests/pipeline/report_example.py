@@ -296,6 +296,7 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         }
         for rule, first, failing in shares
     ]
+    funnel[-1] |= {"statistic": "quality_edu", "threshold": 0.4}
     filtered = sum(rule["documents"] for rule in funnel)
     kept, kept_bytes = unique - filtered, (unique - filtered) * 6_900
     annotate = _manifest(
@@ -328,6 +329,32 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
             "removed_bytes": removed_bytes,
         },
         {"funnel": funnel, "languages": kept_languages},
+    )
+    scored = [int(unique * share) for share in (0.03, 0.12, 0.25, 0.3, 0.2, 0.1)]
+    quality = _manifest(
+        "quality",
+        0.9,
+        {"documents": 2 * unique, "judged": 2 * unique},
+        {
+            "models": {
+                "edu": {
+                    "label": told("positive"),
+                    "languages": ["en", told("zh")],
+                    "documents": unique,
+                    "judged": sum(scored),
+                    "scores": {"documents": scored, "text_bytes": [count * 5_000 for count in scored]},
+                },
+                told("kinds"): {
+                    "label": None,
+                    "documents": unique,
+                    "judged": unique,
+                    "labels": {
+                        told(label): {"documents": int(unique * part), "text_bytes": int(unique * part * 6_000)}
+                        for label, part in (("law", 0.1), ("code", 0.3), ("news", 0.5), ("", 0.1))
+                    },
+                },
+            }
+        },
     )
     select = _manifest(
         "select",
@@ -471,6 +498,7 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         "annotations": annotate,
         "decisions": decide,
         "filtered": select,
+        "quality": quality,
         "mixture": mix,
         "tokenizer": trained,
         "runs": encode,

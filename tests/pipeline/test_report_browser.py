@@ -49,7 +49,8 @@ def test_every_chart_is_drawn(browser: Browser, report: Path, width: int, dark: 
     browser.open(report, width=width, dark=dark)
     charts = browser.evaluate(CHARTS)
     assert {chart["id"].split("-")[1] for chart in charts} == {
-        "overview", "input", "deduplication", "filters", "mixture", "tokenizer", "shards", "training", "stages",
+        "overview", "input", "deduplication", "filters", "quality", "mixture", "tokenizer", "shards", "training",
+        "stages",
     }  # fmt: skip
     for chart in charts:
         assert chart["plotly"] and chart["drawn"] >= chart["expected"] > 0 and chart["marks"] > 0, chart

@@ -19,6 +19,7 @@ from pipeline.report.charts import amounts, drawing
 from pipeline.report.corpus_report import render
 from pipeline.report.data import assemble
 from pipeline.report.markup import Column
+from pipeline.report.sections import quality
 from pipeline.report.visible import visible
 
 
@@ -179,3 +180,20 @@ def test_two_names_shown_alike_stay_two_bars() -> None:
     drawn = amounts.ranked({long + "a": 2, long + "b": 1}, "records", drawing.REMOVED)
     assert drawn is not None
     assert drawn["data"][0]["y"] == [0, 1] and len(set(drawn["layout"]["yaxis"]["ticktext"])) == 1
+
+
+def test_quality_models_show_their_scores_with_the_cut_and_what_would_stay(tmp_path) -> None:
+    report = assemble(str(write_example(tmp_path)))
+    section = quality.section(report)
+    edu, kinds = section.cards
+    scored = report["quality"]["models"]["edu"]["scores"]["documents"]
+    assert edu.figure["data"][0]["y"] == scored
+    assert [shape["x0"] for shape in edu.figure["layout"]["shapes"]] == [0.4]
+    assert edu.rows[0]["share"] == 1
+    assert edu.rows[-1]["documents"] == scored[-1]
+    assert [row["label"] for row in kinds.rows] == ["news", "code", "(none: it knows no word)", "law"]
+    rule = report["decide"]["funnel"][-1]
+    assert section.tiles[0].title == "Below 0.4 by edu"
+    assert section.tiles[0].value == formats.compact(rule["failing"])
+    assert "Quality models" in render(report)
+    assert "Quality models" not in render(report | {"quality": None})

@@ -9,6 +9,7 @@ from pipeline.report.sections import (
     ingest,
     mixture,
     overview,
+    quality,
     shards,
     stages,
     tokenizer,
@@ -18,7 +19,8 @@ from pipeline.report.sections.shared import Report
 
 
 def sections(report: Report) -> list[Section]:
-    """All sections in the order of the pipeline. Training is there only when the folder holds a training run."""
-    parts = (overview, ingest, dedup, filters, mixture, tokenizer, shards)
+    """All sections in the order of the pipeline. Quality models and training are there only where there are any."""
+    models = (quality,) if report["quality"] else ()
+    parts = (overview, ingest, dedup, filters, *models, mixture, tokenizer, shards)
     runs = (training,) if report["training"] else ()
     return [part.section(report) for part in (*parts, *runs, stages)]
