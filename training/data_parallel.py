@@ -16,14 +16,14 @@ the buckets are then the flat groups that a fused update wants to see. In float3
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from training.optimizer import Shard, decays
+from training.optimizer import Shard, decays, set_weights
 from training.pieces import Piece, stretch
 from training.ranks import ALONE, Ranks
 
@@ -70,9 +70,9 @@ class Bucket:
 class DataParallel:
     """The layout; after construction the model's parameters are views of its buckets, in ``dtype`` on ``device``.
 
-    A model on the CPU moves there one parameter at a time, so that the GPU never holds it twice. ``bucket`` is in
-    elements. ``overlap`` lets the forward pass begin before all weights have arrived; it needs the modules' own hooks,
-    which a compiled model does not call.
+    Weights of a model on the meta device are zero until somebody sets them. ``bucket`` is in elements. ``overlap`` lets
+    the forward pass begin before all weights have arrived; it needs the modules' own hooks, which a compiled model does
+    not call.
     """
 
     def __init__(
@@ -89,14 +89,18 @@ class DataParallel:
             for group, amount in ((matrices, decay), (vectors, 0.0))
             for part in _packed(group, bucket)
         ]
+        if not any(p.is_meta for p in parameters.values()):
+            set_weights(self, parameters.items())
         for bucket_ in self.buckets:
             gradients = dict(bucket_.views(bucket_.gradient))
             for name, working in bucket_.views(bucket_.working):
-                parameters[name].data = working
+                parameter = nn.Parameter(working)
+                place, _, last = name.rpartition(".")
+                setattr(model.get_submodule(place), last, parameter)
                 if dtype == torch.float32:
-                    parameters[name].grad = gradients[name]  # autograd adds to it in place
+                    parameter.grad = gradients[name]  # autograd adds to it in place
                 if dtype != torch.float32 or ranks.world > 1:
-                    parameters[name].register_post_accumulate_grad_hook(self._arrival(bucket_, gradients[name]))
+                    parameter.register_post_accumulate_grad_hook(self._arrival(bucket_, gradients[name]))
         if ranks.world > 1 and overlap:
             self._wait_in_forward(model)
 
@@ -198,9 +202,15 @@ class DataParallel:
                 needs.setdefault(owner, []).append(bucket)
         for module, buckets in needs.items():
             distinct = list({id(bucket): bucket for bucket in buckets}.values())
-            module.register_forward_pre_hook(
-                lambda *_, buckets=distinct: [bucket.wait() for bucket in buckets] and None
-            )
+            module.register_forward_pre_hook(_waiting(distinct))
+
+
+def _waiting(buckets: list[Bucket]) -> Callable[..., None]:
+    def wait(*module_and_inputs: object) -> None:
+        for bucket in buckets:
+            bucket.wait()
+
+    return wait
 
 
 def _in_list(model: nn.Module, name: str) -> bool:
@@ -233,12 +243,4 @@ def _bucket(
     first, second = torch.zeros(share, device=device), torch.zeros(share, device=device)
     master = working[mine] if dtype == torch.float32 else torch.zeros(share, device=device)
     shapes = [p.shape for p in parameters.values()]
-    bucket = Bucket(list(parameters), shapes, offsets, decay, mine, working, gradient, master, first, second)
-    for name, view in bucket.views(working):
-        view.copy_(parameters[name].detach())
-    if dtype != torch.float32:
-        for name, pieces in bucket.pieces(master):
-            for piece in pieces:
-                box = tuple(slice(o, o + n) for o, n in zip(piece.offset, piece.data.shape, strict=True))
-                piece.data.copy_(parameters[name].detach()[box])
-    return bucket
+    return Bucket(list(parameters), shapes, offsets, decay, mine, working, gradient, master, first, second)

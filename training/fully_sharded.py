@@ -21,7 +21,10 @@ from training.ranks import Ranks
 
 
 class FullySharded:
-    """The layout; after construction the model's parameters are this rank's rows of them, on ``device``."""
+    """The layout; after construction the model's parameters are this rank's rows of them, on ``device``.
+
+    Weights of a model on the meta device have no values until somebody sets them.
+    """
 
     def __init__(self, model: nn.Module, decay: float, dtype: torch.dtype, device: torch.device | str, ranks: Ranks):
         self.ranks, self._working = ranks, dtype
@@ -31,6 +34,11 @@ class FullySharded:
         for block in model.get_submodule("blocks").children():
             fully_shard(block, mesh=mesh, mp_policy=policy)
         fully_shard(model, mesh=mesh, mp_policy=policy)
+        if any(p.is_meta for p in model.parameters()):
+            tables = {name: buffer.clone() for name, buffer in model.named_buffers()}
+            model.to_empty(device=device)
+            for name, buffer in model.named_buffers():
+                buffer.copy_(tables[name])
         for module in model.modules():
             if isinstance(module, FSDPModule):
                 module.set_gradient_divide_factor(1.0)  # the loss is divided by the whole batch already

@@ -8,6 +8,8 @@ layouts of other libraries in ``huggingface.py``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -37,15 +39,21 @@ class Decoder(nn.Module):
         self.register_buffer("cosine", cosine, persistent=False)  # float32 [context, h], whatever the weights are
         self.register_buffer("sine", sine, persistent=False)
 
-    @torch.no_grad()
-    def initialize(self, seed: int) -> Decoder:
-        """Draws every matrix from N(0, init_std²) and sets the norms to one; the same on any device."""
+    def initial_weights(self, seed: int) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter's first value by name, float32 on the CPU: N(0, init_std²), ones for norms; one at a time."""
         for i, (name, weight) in enumerate(sorted(self.named_parameters())):
             generator = torch.Generator().manual_seed(seed * 1_000_003 + i)
             if "norm" in name:
-                weight.fill_(1.0)
+                yield name, torch.ones(weight.shape)
             else:
-                weight.copy_(torch.empty(weight.shape).normal_(0.0, self.config.init_std, generator=generator))
+                yield name, torch.empty(weight.shape).normal_(0.0, self.config.init_std, generator=generator)
+
+    @torch.no_grad()
+    def initialize(self, seed: int) -> Decoder:
+        """Sets the first values; the same on any device."""
+        parameters = dict(self.named_parameters())
+        for name, value in self.initial_weights(seed):
+            parameters[name].copy_(value)
         return self
 
     def forward(
@@ -77,12 +85,20 @@ class Decoder(nn.Module):
         return loss if reduction == "mean" else loss.view_as(targets)
 
 
-def empty_model(config: ModelConfig, recompute: int = 0) -> Decoder:
-    """A decoder on the CPU whose weights are not set yet, without the time that torch's own first values take."""
+def model_without_weights(config: ModelConfig, recompute: int = 0) -> Decoder:
+    """A decoder whose weights are shapes only, on the meta device, for somebody else to place."""
     with torch.device("meta"):
         model = Decoder(config, recompute)
-    model = model.to_empty(device="cpu")
     model.cosine, model.sine = rotary_table(config.context, config.head_size, config.rope_theta)
+    return model
+
+
+def empty_model(config: ModelConfig, recompute: int = 0) -> Decoder:
+    """A decoder on the CPU whose weights are not set yet, without the time that torch's own first values take."""
+    model = model_without_weights(config, recompute)
+    tables = model.cosine, model.sine
+    model = model.to_empty(device="cpu")
+    model.cosine, model.sine = tables
     return model
 
 

@@ -7,7 +7,7 @@ one process that is a few flat buffers with everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 
 from training.config import OptimizerConfig
-from training.pieces import State
+from training.pieces import Piece
 from training.ranks import Ranks
 
 
@@ -50,7 +50,7 @@ class Layout(Protocol):
     def gradients(self) -> Iterator[tuple[str, Tensor]]:
         """The rank's part of the summed gradients, by parameter name."""
 
-    def state(self) -> State:
+    def state(self) -> dict[str, list[Piece]]:
         """The rank's pieces of master weights and moments: ``master.NAME``, ``first.NAME``, ``second.NAME``."""
 
     def refresh(self) -> None:
@@ -58,6 +58,16 @@ class Layout(Protocol):
 
     def memory(self) -> dict[str, int]:
         """Bytes on this rank: ``weights`` the model computes with, ``gradients``, ``optimizer`` state."""
+
+
+@torch.no_grad()
+def set_weights(layout: Layout, weights: Iterable[tuple[str, Tensor]]) -> None:
+    """Gives parameters their values, one at a time: no rank needs the memory for all of them."""
+    state = layout.state()
+    for name, value in weights:
+        for piece in state.get(f"master.{name}", ()):
+            piece.data.copy_(value[piece.box])
+    layout.refresh()
 
 
 @dataclass(frozen=True)

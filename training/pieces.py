@@ -22,6 +22,11 @@ class Piece:
     offset: tuple[int, ...]
     data: Tensor
 
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """Where the piece lies: ``tensor[piece.box]`` is what ``data`` holds of it."""
+        return tuple(slice(o, o + n) for o, n in zip(self.offset, self.data.shape, strict=True))
+
 
 State = Mapping[str, "Tensor | Sequence[Piece]"]
 """The rank's part of every named tensor: its pieces, or the tensor where all of it is here."""

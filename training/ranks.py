@@ -8,6 +8,7 @@ store that all of them share, the others leave silently.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 _PATIENCE = timedelta(minutes=30)  # rank 0 may check a large checkpoint while the others wait
 _LOST = ("Connection closed by peer", "Connection reset", "Broken pipe", "Timed out waiting", "remote process exited")
+
+
+_ASKED = "asked for the word"
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def joined() -> Iterator[Ranks]:
     except BaseException as error:
         if not lost(error) and not isinstance(error, TrainingError):
             raise
-        if not _has_the_word(store):
+        if not _has_the_word(store, ranks):
             raise SystemExit(1) from error
         said = error if isinstance(error, TrainingError) else TrainingError(
             f"rank {ranks.rank} lost its connection to another rank, which ended without a word: {_first_line(error)}. "
@@ -115,8 +119,14 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def _has_the_word(store: dist.Store) -> bool:
+def _has_the_word(store: dist.Store, ranks: Ranks) -> bool:
+    """Whether nobody asked before; rank 0, who may hold the store, stays a little for the others to ask."""
     try:
-        return store.add("spoken", 1) == 1
+        had = store.add(_ASKED, 1) == 1
+        for _ in range(30 if ranks.first else 0):
+            if store.add(_ASKED, 0) >= ranks.world:
+                break
+            time.sleep(0.1)
+        return had
     except RuntimeError:  # the store went with the rank that held it
         return True

@@ -23,8 +23,8 @@ from training.device import choose_device, choose_dtype
 from training.errors import ConfigError, TrainingError
 from training.flops import parameters, peak_flops, training_flops_per_token
 from training.fully_sharded import FullySharded
-from training.model import Decoder, empty_model
-from training.optimizer import AdamW, Layout
+from training.model import Decoder, model_without_weights
+from training.optimizer import AdamW, Layout, set_weights
 from training.ranks import ALONE, Ranks
 from training.resume import check_same_data, check_unchanged
 from training.stream import Split, check_tokens, open_sets, validation_sets
@@ -96,7 +96,7 @@ def start(config: TrainingConfig, watch: Watcher, allow_changes: Sequence[str] =
     tokenizer = find_tokenizer(Path(sets[0].path), train_splits[0].tokenizer)
     if tokenizer and ranks.first:
         copy_tokenizer(tokenizer, folder / "tokenizer")
-    model = empty_model(config.model, config.recompute).initialize(config.seed)
+    model = model_without_weights(config.model, config.recompute)
     layout = _layout(config, model, device, ranks)
     model.to(device)  # what is not a weight; those are where the layout has them already
     run = Run(
@@ -116,6 +116,8 @@ def start(config: TrainingConfig, watch: Watcher, allow_changes: Sequence[str] =
     resumed = ranks.once(lambda: checkpoint.newest(folder / "checkpoints", warn))
     if resumed:
         _restore(run, *resumed, allow_changes)
+    else:
+        set_weights(layout, model.initial_weights(config.seed))
     if ranks.first:
         (folder / "config.yaml").write_text(to_yaml(config))
     counts = parameters(config.model)

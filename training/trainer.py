@@ -22,6 +22,7 @@ from training.data import prefetch
 from training.device import explained_memory_errors
 from training.evaluate import Score, score, total
 from training.metrics import MetricsLog, validation_row
+from training.pieces import State
 from training.ranks import Ranks, joined
 from training.run import Run, Watcher, start
 from training.signals import stop_signals
@@ -127,7 +128,7 @@ def save(run: Run, watch: Watcher) -> None:
         **run.facts, "cursor": run.cursor, "updates": run.optimizer.steps, "skipped": run.optimizer.skipped,
         "ranks": run.ranks.world,
     }  # fmt: skip
-    state = {**run.optimizer.layout.state(), **checkpoint.random_state(run.ranks.rank)}
+    state: State = {**run.optimizer.layout.state(), **checkpoint.random_state(run.ranks.rank)}
     _report(run.writer.save(run.step, state, facts), watch)
 
 
