@@ -8,9 +8,10 @@ store that all of them share, the others leave silently.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -27,7 +28,7 @@ _PATIENCE = timedelta(minutes=30)  # rank 0 may check a large checkpoint while t
 _LOST = ("Connection closed by peer", "Connection reset", "Broken pipe", "Timed out waiting", "remote process exited")
 
 
-_ASKED = "asked for the word"
+_ASKED, _STAY = "asked for the word", 20  # a key of the store; twentieths of a second
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def joined() -> Iterator[Ranks]:
     except BaseException as error:
         if not lost(error) and not isinstance(error, TrainingError):
             raise
+        _finish_speaking()
         if not _has_the_word(store, ranks):
             raise SystemExit(1) from error
         said = error if isinstance(error, TrainingError) else TrainingError(
@@ -119,14 +121,20 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
 
 
+def _finish_speaking() -> None:
+    """Does not let torchrun's SIGTERM, which follows the first rank that ends, cut this one's last line off."""
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def _has_the_word(store: dist.Store, ranks: Ranks) -> bool:
     """Whether nobody asked before; rank 0, who may hold the store, stays a little for the others to ask."""
     try:
         had = store.add(_ASKED, 1) == 1
-        for _ in range(30 if ranks.first else 0):
+        for _ in range(_STAY if ranks.first else 0):
             if store.add(_ASKED, 0) >= ranks.world:
                 break
-            time.sleep(0.1)
+            time.sleep(0.05)
         return had
     except RuntimeError:  # the store went with the rank that held it
         return True
