@@ -1,5 +1,6 @@
 """The command line as a person meets it: every verb, every exit code, with and without a terminal."""
 
+import importlib.metadata
 import io
 import json
 import re
@@ -72,6 +73,11 @@ def test_the_first_help_names_every_verb_and_the_exit_codes():
     assert said.code == 0
     assert all(re.search(rf"│ {verb[0]}\b", said.out) for verb in VERBS)
     assert "0 done, 1 failed, 2 wrong usage" in said.out
+
+
+def test_it_says_which_version_it_is():
+    said = gristmill("--version")
+    assert said.code == 0 and said.out == f"gristmill {importlib.metadata.version('gristmill')}\n"
 
 
 def test_help_comes_at_once_and_loads_nothing_heavy():
