@@ -8,6 +8,7 @@ document alone. A document is padded to at most twice its length, and there are 
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 try:
-    import torch.nn.attention.varlen as _varlen  # torch ≥ 2.10
+    import torch.nn.attention.varlen as _varlen  # torch ≥ 2.10; its arguments have changed since
 
-    varlen_attn: Any = _varlen.varlen_attn
+    _known = {"window_size", "enable_gqa"} <= inspect.signature(_varlen.varlen_attn).parameters.keys()
+    varlen_attn: Any = _varlen.varlen_attn if _known else None
 except ImportError:
     varlen_attn = None
 
@@ -83,12 +85,16 @@ def attend(q: Tensor, k: Tensor, v: Tensor, within: Within) -> Tensor:
         return _attend(q, k, v, within)
     shape = q.shape
     q, k, v = (x.flatten(0, 1) for x in (q, k, v))  # [N, heads, h]
-    if varlen_attn is not None and q.is_cuda and q.dtype in _HALF:
+    if _has_kernel(q):
         bounds, longest, grouped = within.bounds, within.longest, k.shape[1] < q.shape[1]
         y = varlen_attn(q, k, v, bounds, bounds, longest, longest, window_size=_CAUSAL, enable_gqa=grouped)
     else:
         y = _by_length(q, k, v, within)
     return y.view(shape)
+
+
+def _has_kernel(q: Tensor) -> bool:
+    return varlen_attn is not None and q.is_cuda and q.dtype in _HALF
 
 
 @torch.compiler.disable  # the groups' shapes differ from batch to batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training import documents
 from training.config import model_config
 from training.documents import Packing, attend
 from training.model import Decoder
@@ -58,14 +60,14 @@ def test_recomputing_a_layer_keeps_its_documents() -> None:
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(1, 3))
 def test_attention_equals_that_under_a_mask(neighbours: list[int], heads: int) -> None:
-    documents = torch.tensor([neighbours, neighbours[::-1]])  # equal neighbours are one document
-    number = torch.cat([torch.zeros(2, 1), (documents.diff() != 0).cumsum(1)], 1)
+    numbers = torch.tensor([neighbours, neighbours[::-1]])  # equal neighbours are one document
+    number = torch.cat([torch.zeros(2, 1), (numbers.diff() != 0).cumsum(1)], 1)
     mask = (number[:, :, None] == number[:, None, :]).tril()[:, None]
     q, k, v = torch.randn(3, 2, len(neighbours), heads, 4, generator=torch.Generator().manual_seed(heads))
     expected = torch.nn.functional.scaled_dot_product_attention(
         *(x.transpose(1, 2) for x in (q, k, v)), attn_mask=mask
     ).transpose(1, 2)
-    packing = Packing.of(documents)
+    packing = Packing.of(numbers)
     torch.testing.assert_close(attend(q, k, v, packing), expected)
     first = torch.tensor([[row.tolist().index(x) for x in row] for row in number])
     assert torch.equal(packing.positions, torch.arange(len(neighbours)) - first)
@@ -78,6 +80,29 @@ def test_little_is_computed_in_vain() -> None:
     assert packing.gather.numel() < 1.5 * sum(lengths)
     work, mask = sum(n * length**2 for n, length in packing.shapes), sum(lengths) ** 2
     assert work < 2 * sum(length**2 for length in lengths) < mask / 15
+
+
+def test_the_gpus_kernel_is_told_where_documents_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kernel(  # as torch's varlen_attn is defined
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds_q: torch.Tensor, bounds_k: torch.Tensor,
+        longest_q: int, longest_k: int, *, window_size: tuple[int, int], enable_gqa: bool,
+    ) -> torch.Tensor:  # fmt: skip
+        assert window_size == (-1, 0) and longest_q == longest_k == int(bounds_q.diff().max())
+        assert torch.equal(bounds_q, bounds_k) and bounds_q.dtype == torch.int32 and enable_gqa
+        alone = [
+            torch.nn.functional.scaled_dot_product_attention(
+                *(x[first:last].transpose(0, 1) for x in (q, k, v)), is_causal=True, enable_gqa=True
+            ).transpose(0, 1)
+            for first, last in itertools.pairwise(bounds_q.tolist())
+        ]
+        return torch.cat(alone)
+
+    q, k, v = (torch.randn(2, 80, heads, 16) for heads in (8, 2, 2))
+    packing = Packing.of(ids([1, 13, 1, 7, 18, 40], [80]))
+    expected = attend(q, k, v, packing)
+    monkeypatch.setattr(documents, "varlen_attn", kernel)
+    monkeypatch.setattr(documents, "_has_kernel", lambda q: True)
+    torch.testing.assert_close(attend(q, k, v, packing), expected)
 
 
 @pytest.mark.gpu
