@@ -13,8 +13,10 @@ from training.errors import TrainingError
 def choose_device(name: str, local: int = 0) -> torch.device:
     """The device of "auto", "cpu" or "cuda" for the process with this number on its machine.
 
-    Raises TrainingError when a GPU is demanded and there is none, or fewer than processes.
+    Raises TrainingError at another name, and when a GPU is demanded and there is none, or fewer than processes.
     """
+    if name not in ("auto", "cpu", "cuda"):
+        raise TrainingError(f"device: {name} is none of auto, cpu, cuda")
     if name == "cuda" and not torch.cuda.is_available():
         reason = "this PyTorch was built without CUDA" if torch.version.cuda is None else "no CUDA device is visible"
         raise TrainingError(f"device: cuda is demanded, but {reason}; set device: cpu, or auto to take what there is")

@@ -153,7 +153,8 @@ def evaluate(
 ) -> Score:
     """Scores a checkpoint on a split of folders of shards; ``context`` defaults to the one it was trained with.
 
-    Raises TrainingError for shards of another tokenizer than the checkpoint's, or a split without tokens.
+    Raises TrainingError for shards of another tokenizer than the checkpoint's, a split without tokens, or a context
+    longer than the model's.
     """
     model, facts = load_model(checkpoint, device, dtype)
     vocabulary = model.config.vocabulary or 0
@@ -173,6 +174,8 @@ def evaluate(
     lengths = token_bytes(tokenizer, vocabulary) if tokenizer else None
     data = facts["config"]["data"]
     length = context or data["context"] or model.config.context
+    if length > model.config.context:
+        raise TrainingError(f"context: {length} is longer than model.context = {model.config.context}; lower it")
     scores = {
         name: score(model, one, length, batch, most_tokens, lengths, data["mask_documents"])
         for name, one in opened.items()

@@ -240,13 +240,38 @@ def test_the_command_line_trains_evaluates_generates_and_exports(corpus: Path, t
         (["--set", "optimizer.lr=1"], 2, "optimizer.lr: unknown key"),
         (["--set", "steps"], 2, "--set steps: expected KEY=VALUE"),
         (["--set", "data.shards=/nowhere"], 1, "there is no shards.json in /nowhere"),
+        (["--set", "model.vocabulary=63"], 1, "model.vocabulary: 63 is smaller than the 64 entries of the shards"),
+        (["--set", "data.batch=9999"], 1, "data.batch: 9999 samples of 32 tokens are more than the"),
+        (["--set", "device=cuda"], 1, "device: cuda is demanded, but"),
     ],
 )
 def test_errors_are_one_line_with_an_exit_code(
     corpus: Path, tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
+    if "device=cuda" in arguments and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
     path = tmp_path / "training.yaml"
     path.write_text(yaml.safe_dump(run_settings(corpus)))
     result = CliRunner().invoke(app, ["train", str(path), *arguments])
     assert result.exit_code == code
     assert message in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_errors_of_looking_at_a_model_are_one_line_too(
+    corpus: Path, trained: Path, tmp_path: Path, make_shards: Callable[..., Path]
+) -> None:
+    other = make_shards(tmp_path / "o", {"train": [], "validation": [[("s", [5] * 9)]]}, tokenizer="b" * 64)
+    run, shards = str(trained), str(corpus)
+    for arguments, message in (
+        (["evaluate", run, str(other)], "was written with tokenizer bbbbbbbbbbbb, the checkpoint learned aaaaaaaaaaaa"),
+        (["evaluate", run, shards, "--split", "tset"], "the tset split in"),
+        (["evaluate", run, shards, "--device", "gpu"], "device: gpu is none of auto, cpu, cuda"),
+        (["evaluate", run, shards, "--context", "65"], "context: 65 is longer than model.context = 64; lower it"),
+        (["evaluate", shards, shards], "there is no checkpoint in"),
+        (["generate", run, "--prompt", "F", "--top-k", "0"], "top-k 0"),
+        (["generate", run, "--prompt", "F" * 64], "the prompt has 64 tokens, model.context is 64: shorten it"),
+        (["generate", run, "--tokenizer", str(tmp_path)], "name the tokenizer's folder with --tokenizer"),
+    ):
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 1, (arguments, result.output)
+        assert message in result.stderr and result.stderr.count("\n") == 1
