@@ -138,7 +138,8 @@ def export(
     checkpoint: Annotated[
         Path, typer.Argument(help="a run's folder (its newest checkpoint) or checkpoints/step-NNNNNNN")
     ],
-    folder: Annotated[Path, typer.Argument(help="where config.json, model.safetensors and the tokenizer go")],
+    folder: Annotated[Path, typer.Argument(help="where config.json, the weights and the tokenizer go")],
+    dtype: Annotated[str, typer.Option(help="type of the weights: float32, as trained, or bfloat16")] = "float32",
 ) -> None:
     """Write a checkpoint in Hugging Face's LLaMA layout."""
     with _plain_errors():
@@ -146,9 +147,11 @@ def export(
         from training.huggingface import save_llama
         from training.token_bytes import copy_tokenizer
 
+        if dtype not in ("float32", "bfloat16"):
+            raise TrainingError(f"--dtype {dtype} is none of float32, bfloat16")
         found = resolve(checkpoint)
-        model, _ = load_model(found, "cpu", "float32")
-        save_llama(model, folder)
+        model, facts = load_model(found, "cpu", dtype)
+        save_llama(model, folder, model.head.weight.dtype, facts.get("begin_token"), facts.get("end_token"))
         copy_tokenizer(found.parent.parent / "tokenizer", folder)
         _out.print(f"wrote {folder}", highlight=False)
 

@@ -18,6 +18,8 @@ from training.config import ModelConfig
 from training.errors import TrainingError
 from training.model import Block, Decoder, empty_model
 
+MOST_BYTES = 5_000_000_000  # of a file, as transformers divides them
+
 
 def to_llama(model: Decoder) -> dict[str, Tensor]:
     """The weights under LlamaForCausalLM's names; the parts of packed matrices are views."""
@@ -84,13 +86,48 @@ def from_llama_config(mapping: Mapping[str, Any]) -> ModelConfig:
     )  # fmt: skip
 
 
-def save_llama(model: Decoder, folder: Path) -> None:
-    """Writes ``config.json`` and ``model.safetensors``, which ``LlamaForCausalLM.from_pretrained`` reads."""
+def save_llama(
+    model: Decoder,
+    folder: Path,
+    dtype: torch.dtype = torch.float32,
+    begin_token: int | None = None,
+    end_token: int | None = None,
+    most_bytes: int = MOST_BYTES,
+) -> None:
+    """Writes ``config.json`` and the weights as ``LlamaForCausalLM.from_pretrained`` reads them.
+
+    Weights of more than ``most_bytes`` go into several files with an index, in the order of the model.
+    """
     save_file = _safetensors().save_file
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(to_llama_config(model.config), indent=2) + "\n")
-    weights = {name: value.contiguous().cpu().clone() for name, value in to_llama(model).items()}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    settings = to_llama_config(model.config) | {
+        "bos_token_id": begin_token, "eos_token_id": end_token, "dtype": str(dtype).removeprefix("torch."),
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    weights = to_llama(model)
+    files = _files({name: value.numel() * dtype.itemsize for name, value in weights.items()}, most_bytes)
+    names = [f"model-{i:05d}-of-{len(files):05d}.safetensors" for i in range(1, len(files) + 1)]
+    for path, inside in zip(names if len(files) > 1 else ["model.safetensors"], files, strict=True):
+        tensors = {name: weights[name].to("cpu", dtype, copy=True).contiguous() for name in inside}
+        save_file(tensors, folder / path, metadata={"format": "pt"})
+    if len(files) > 1:
+        places = {name: path for path, inside in zip(names, files, strict=True) for name in inside}
+        size = sum(value.numel() for value in weights.values()) * dtype.itemsize
+        index = {"metadata": {"total_size": size}, "weight_map": places}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def _files(sizes: Mapping[str, int], most_bytes: int) -> list[list[str]]:
+    """Weights by file, each as full as it may be; one larger than that has a file of its own."""
+    files: list[list[str]] = [[]]
+    filled = 0
+    for name, size in sizes.items():
+        if files[-1] and filled + size > most_bytes:
+            files.append([])
+            filled = 0
+        files[-1].append(name)
+        filled += size
+    return files
 
 
 def load_llama(folder: Path) -> Decoder:

@@ -64,6 +64,24 @@ def test_a_model_goes_to_transformers_and_back(tmp_path: Path) -> None:
     assert again.config.kv_heads == 2 and again.config.rope_theta == 10_000
 
 
+def test_large_models_go_into_several_files_in_the_type_asked_for(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    model = build("gqa")
+    save_llama(model, tmp_path, torch.bfloat16, begin_token=3, end_token=1, most_bytes=40_000)
+    files = sorted(path.name for path in tmp_path.glob("*.safetensors"))
+    assert len(files) > 2 and files[0] == f"model-00001-of-{len(files):05d}.safetensors"
+    assert sum((tmp_path / name).stat().st_size < 41_000 for name in files) == len(files)
+    peer = transformers.LlamaForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    assert (peer.config.bos_token_id, peer.config.eos_token_id) == (3, 1)
+    rounded = Decoder(model.config)
+    rounded.load_state_dict(
+        {name: value.bfloat16().float() for name, value in model.state_dict().items()}, strict=False
+    )
+    x = tokens(model)
+    torch.testing.assert_close(rounded(x), peer(x).logits, rtol=1e-5, atol=1e-5)
+    assert torch.equal(load_llama(tmp_path)(x), rounded(x))
+
+
 def test_weights_that_do_not_fit_are_refused() -> None:
     model = build("mha")
     weights = to_llama(model)
