@@ -221,7 +221,7 @@ def _run(arguments: argparse.Namespace, name: str, shards: Path, held_out: Path,
     config = {
         "model": {"preset": arguments.preset, "context": CONTEXT, "init_std": 0.02},
         "data": {"shards": str(shards), "batch": BATCH, "seed": arguments.seed}, "output": str(output), "steps": steps,
-        "optimizer": {"learning_rate": 3e-3}, "schedule": {"warmup_steps": max(1, steps // 50)},
+        "optimizer": {"learning_rate": 3e-3}, "schedule": {"warmup_steps": max(1, steps // 20)},
         "checkpoint": {"every": steps // MEASUREMENTS, "keep": 1},
         "validation": {"every": steps // MEASUREMENTS, "tokens": 10**9,
                        "shards": [{"path": str(held_out), "name": "held-out", "split": "train"}]},

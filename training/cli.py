@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from training.config import describe, training_config, with_overrides
+from training.console import Display, errors, escaped, first_rank, out
 from training.errors import ConfigError, TrainingError
 
 app = typer.Typer(no_args_is_help=True, help="Train on token shards, and look at what was learned.")
-_out, _err = Console(), Console(stderr=True)
-_LOG_SECONDS = 10.0  # between lines where there is no terminal
 
 
 @app.command(
@@ -43,13 +37,13 @@ def train(
     with _plain_errors():
         if keys:
             for key, default, text in describe():
-                _out.print(f"[bold]{key}[/] [dim]({default})[/] {text}", highlight=False, soft_wrap=True)
+                out.print(f"[bold]{key}[/] [dim]({default})[/] {text}", highlight=False, soft_wrap=True)
             return
         content = _from_folder(read_yaml(config), config.resolve().parent)
         run = training_config(with_overrides(content, _overrides(set_ or [])))
         from training.trainer import train as run_training  # torch takes seconds to import: not for --help
 
-        with _Watcher() as watch:
+        with Display() as watch:
             run_training(run, watch, allow_change or [])
 
 
@@ -82,7 +76,7 @@ def evaluate(
             bits = (
                 f"{part.bits_per_byte:.4f} bits/byte" if part.bits_per_byte else "bits/byte need the tokenizer's folder"
             )
-            _out.print(f"{name}: loss {part.loss:.4f} nats/token, {bits}, {part.tokens:,} tokens", highlight=False)
+            out.print(f"{name}: loss {part.loss:.4f} nats/token, {bits}, {part.tokens:,} tokens", highlight=False)
 
 
 @app.command(epilog='Example: gristmill generate runs/a --prompt "The list is sorted" --tokens 100')
@@ -153,7 +147,7 @@ def export(
         model, facts = load_model(found, "cpu", dtype)
         save_llama(model, folder, model.head.weight.dtype, facts.get("begin_token"), facts.get("end_token"))
         copy_tokenizer(found.parent.parent / "tokenizer", folder)
-        _out.print(f"wrote {folder}", highlight=False)
+        out.print(f"wrote {folder}", highlight=False)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -206,93 +200,20 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except TrainingError as error:
-        if error.rank is None and not _first_rank():  # rank 0 has the same to say
+        if error.rank is None and not first_rank():  # rank 0 has the same to say
             raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
-        _err.print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
+        errors.print(f"[bold red]error:[/] {escaped(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
     except OSError as error:
         full = "; free some space, then start again: it goes on from the newest checkpoint"
         hint = full if error.errno == errno.ENOSPC else ""
-        _err.print(f"[bold red]error:[/] {_escaped(str(error))}{hint}", highlight=False, soft_wrap=True)
+        errors.print(f"[bold red]error:[/] {escaped(str(error))}{hint}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except ImportError as error:
-        _err.print(f"[bold red]error:[/] {error}; the trainer needs: pip install 'gristmill\\[train]'", highlight=False)
+        errors.print(
+            f"[bold red]error:[/] {error}; the trainer needs: pip install 'gristmill\\[train]'", highlight=False
+        )
         raise typer.Exit(1) from None
-
-
-def _first_rank() -> bool:
-    return os.environ.get("RANK", "0") == "0"
-
-
-class _Watcher:
-    """Shows a run: a live line on a terminal, a line every few seconds in a log."""
-
-    def __init__(self) -> None:
-        self.live = _err.is_terminal and _first_rank()
-        self.progress = Progress(
-            TextColumn("[bold]step {task.completed:,.0f}/{task.total:,.0f}[/]"), BarColumn(),
-            TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=_err, transient=True,
-        )  # fmt: skip
-        self.task: TaskID | None = None
-        self.logged = 0.0
-
-    def __enter__(self) -> _Watcher:
-        if self.live:
-            self.progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self.live:
-            self.progress.stop()
-
-    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
-        if event == "start":
-            self.total = facts["steps"]
-            origin = f"resumed from {facts['resumed']}" if facts["resumed"] else "from the start"
-            places = f"{facts['ranks']} × " if facts["ranks"] > 1 else ""
-            self._say(
-                f"{facts['parameters']:,} parameters ({facts['non_embedding']:,} without embeddings), "
-                f"{facts['dtype']} on {places}{facts['device']}, {facts['tokens_per_step']:,} tokens a step, "
-                f"{facts['steps']:,} steps, {facts['epochs']:.2f} epochs, {origin}"
-            )
-            self.task = self.progress.add_task("", total=facts["steps"], completed=facts["step"], figures="")
-        elif event == "step":
-            loss, norm = (format(v, ".4f") if v is not None else "—" for v in (facts["loss"], facts["gradient_norm"]))
-            figures = (
-                f"loss {loss}  norm {norm}  lr {facts['learning_rate']:.2e}  {facts['tokens_per_s']:,.0f} tokens/s"
-                + (f"  MFU {facts['mfu']:.1%}" if facts["mfu"] is not None else "")
-            )
-            if self.live and self.task is not None:
-                self.progress.update(self.task, completed=facts["step"], figures=figures)
-            elif time.monotonic() - self.logged > _LOG_SECONDS or facts["step"] in (1, self.total):
-                self.logged = time.monotonic()
-                self._say(f"step {facts['step']}/{self.total}  {figures}")
-        elif event == "validation":
-            bits = f", {facts['bits_per_byte']:.4f} bits/byte" if facts["bits_per_byte"] else ""
-            self._say(f"step {facts['step']}  validation loss {facts['validation_loss']:.4f}{bits}")
-        elif event == "checkpoint":
-            self._say(f"step {facts['step']}  saved {facts['path']} ({facts['stall']:.2f} s of the run's time)")
-        elif event == "warning":
-            self._say(f"warning: {facts['message']}")
-        elif event == "end" and facts["finished"]:
-            self._say(
-                f"finished {facts['step']:,} steps; here {facts['seconds']:,.0f} s, "
-                f"loss {facts['first_loss']:.4f} → {facts['last_loss']:.4f}"
-                if facts["last_loss"] == facts["last_loss"]
-                else f"step {facts['step']:,}: the run was finished already"
-            )
-        elif event == "end":
-            self._say(f"stopped at step {facts['step']}; the same command goes on from {facts['checkpoint']}")
-
-    def _say(self, line: str) -> None:
-        if self.live:
-            self.progress.console.print(_escaped(line), highlight=False, soft_wrap=True)
-        else:
-            print(line, file=sys.stderr, flush=True)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 if __name__ == "__main__":
