@@ -79,6 +79,10 @@ def resolve(config: CorpusConfig, folder: Path) -> CorpusConfig:
             for use in rules.presets
         ]
         rules.overrides = {absolute_preset(name): thresholds for name, thresholds in rules.overrides.items()}
+    for lists in (config.filter.urls.block, config.filter.urls.allow):
+        for field in type(lists).model_fields:
+            if field.endswith("_files"):
+                setattr(lists, field, [absolute(path) for path in getattr(lists, field)])
     if config.tokenizer.path:
         config.tokenizer.path = absolute(config.tokenizer.path)
     if config.tokenizer.extend:

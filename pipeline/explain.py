@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.text import Text
 
+from filters import urls
 from filters.decisions import decide
 from filters.decisions import judged as judges
 from filters.presets import Preset, Rule
-from pipeline import job, manifests
+from pipeline import job, manifests, url_lists
 from pipeline.corpus import Corpus, part_of, part_path
 from pipeline.errors import GristmillError
 from pipeline.jobs import decide as deciding
@@ -85,6 +86,9 @@ def explain(corpus: Corpus, which: str) -> Explanation:
             "documents: `gristmill filter --select-only` brings it up to date."
         )
     document |= {name: measured[name] for name in ("text_bytes", "language", "language_score")}
+    if corpus.config.filter.urls.given():
+        found = urls.matches(document["url"], url_lists.rules_of(corpus.config.filter.urls))
+        notes += [f"Its address is on filter.urls.{name}: {entry}" for name, entry in found.items()]
     failing = [rule for rule in rules if rule.fails]
     if failing:
         more = f", and {len(failing) - 1} more of {len(rules)} rules fail" if len(failing) > 1 else ""

@@ -28,6 +28,10 @@ def check(config: CorpusConfig, stages: Sequence[str]) -> None:
         _check_models(config.filter.quality)
     elif "dedup" in stages and config.dedup.keep == "best-quality":
         _check_models(dict([config.best_quality_model()]))
+    if "filter" in stages and config.filter.urls.given():
+        from pipeline.url_lists import rules_of
+
+        rules_of(config.filter.urls)
     if "dedup" in stages and config.dedup.against:
         from pipeline.corpus import Corpus
         from pipeline.matching.indexes import indexes_of

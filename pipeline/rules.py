@@ -11,22 +11,29 @@ import pyarrow as pa
 from filters import statistics
 from filters.decisions import decide
 from filters.presets import FINEWEB_LANGUAGE_SCORE, Preset, language_preset, load_preset, quality_preset
+from filters.urls import url_preset
 from pipeline.config import Filter, nearest
 from pipeline.config.presets import Threshold
 from pipeline.errors import ConfigError
 from pipeline.preset_uses import EVERYWHERE, Scope, Use, by_scope, entries, groups_of, named_uses, uses_of
 
 Thresholds = dict[str, Threshold | None]
-RESERVED = ("language", "quality", "lines")  # what the pipeline's own rules are called
+RESERVED = ("url", "language", "quality", "lines")  # what the pipeline's own rules are called
 
 
 def presets_of(config: Filter) -> list[Preset]:
-    """Rules in force, in the order in which a removal is put down to them: language, the presets, quality.
+    """Rules in force, in the order in which a removal is put down to them: url, language, the presets, quality.
 
     Raises:
         ValueError: see ``load_preset``; ``check`` says the same with the keys.
     """
-    return [*_language_presets(config), *used_presets(config), *_quality_presets(config)]
+    return [*_url_presets(config), *_language_presets(config), *used_presets(config), *_quality_presets(config)]
+
+
+def _url_presets(config: Filter) -> list[Preset]:
+    urls = config.urls
+    preset = url_preset(urls.block.given(), urls.block.soft_words_minimum, urls.only_allowed)
+    return [preset] if preset.rules else []
 
 
 def used_presets(config: Filter) -> list[Preset]:
@@ -99,8 +106,9 @@ def check(config: Filter) -> None:
                     f"{use.key}: rule {use.label}/{rule.name} asks for `{rule.statistic}`, which is not measured; a "
                     "quality model's score is `quality_NAME`, its label `label_NAME`, by its name in filter.quality"
                 )
+    counted = [pa.field(rule.statistic, pa.uint32()) for preset in _url_presets(config) for rule in preset.rules]
     with _of("filter.presets"):
-        decide(measured.empty_table(), presets)
+        decide(pa.schema([*measured, *counted]).empty_table(), presets)
 
 
 def annotation_schema(config: Filter) -> pa.Schema:

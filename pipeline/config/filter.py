@@ -10,6 +10,7 @@ from pipeline.config.languages import LanguageRules, check_keys
 from pipeline.config.presets import AnyUse, PresetUse, Threshold, in_full
 from pipeline.config.quality import QualityModel, under_names
 from pipeline.config.section import Section, Share, nearest
+from pipeline.config.urls import Urls
 
 
 class Language(Section):
@@ -44,6 +45,7 @@ class Filter(Section):
         "its name for every use; the label's win.",
     )
     language: Language = Field(default=Language(), description="Language identification.")
+    urls: Urls = Field(default=Urls(), description=Urls.__doc__)
     quality: dict[str, QualityModel] = Field(
         default={}, description="fastText models of your own by name: {NAME: {model: …, label: …, minimum: …}}."
     )

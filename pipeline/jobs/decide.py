@@ -11,15 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from filters import urls
 from filters.decisions import Decisions, decide, rule_names
-from pipeline import annotated, manifests, progress
+from pipeline import annotated, manifests, progress, url_lists
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
 from pipeline.errors import GristmillError
 from pipeline.job import Job, Task
+from pipeline.join import rows_of
 from pipeline.manifests import Outcome
-from pipeline.parts import write_part
+from pipeline.parts import read_rows, write_part
 from pipeline.rules import presets_of
 from pipeline.storage import StoredFile
 
@@ -34,24 +36,39 @@ SCHEMA = pa.schema(
         ("language_score", pa.float32()),
     ]
 )
+_ADDRESSES = pa.schema([("key", pa.uint64()), ("url", pa.string())])
 
 
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
-    """What decisions depend on: the rules with their thresholds as they now are."""
-    return {"presets": [dataclasses.asdict(preset) | {"lines": None} for preset in presets_of(config.filter)]}
+    """What decisions depend on: the rules with their thresholds as they now are, and lists of addresses by content."""
+    presets = [dataclasses.asdict(preset) | {"lines": None} for preset in presets_of(config.filter)]
+    return {"presets": presets, "urls": url_lists.fingerprint(config.filter.urls)}
 
 
 def plan(corpus: Corpus) -> list[Task]:
-    """One task a part."""
-    sources = {receipt.task: receipt.outcome.details["source"] for receipt in corpus.receipts("documents")}
-    files = annotated.files(corpus, _columns(corpus))
-    return [Task(part, {"source": sources[part]}, inputs) for part, inputs in files.items()]
+    """One task a part. Documents are read where there are lists of addresses, and of them these alone."""
+    documents = {receipt.task: receipt.outcome for receipt in corpus.receipts("documents")}
+    addresses = corpus.config.filter.urls.given()
+    files = annotated.files(corpus, _measured(_columns(corpus)))
+    return [
+        Task(
+            part,
+            {"source": documents[part].details["source"]},
+            (*inputs, *(documents[part].files[:1] if addresses else ())),
+        )
+        for part, inputs in files.items()
+    ]
 
 
 def _columns(corpus: Corpus) -> list[str]:
     """What the rules in force ask about, and what decisions hold beside."""
     asked = [rule.statistic for preset in presets_of(corpus.config.filter) for rule in preset.rules]
     return list(dict.fromkeys(["key", "text_bytes", "language", "language_score", *asked]))
+
+
+def _measured(columns: list[str]) -> list[str]:
+    """Those of them that lie in annotations: what is asked of an address is made of it here."""
+    return [name for name in columns if not name.startswith(f"{urls.NAME}_")]
 
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
@@ -93,7 +110,17 @@ def measured(corpus: Corpus, inputs: Sequence[StoredFile], keys: np.ndarray | No
         inputs: the part's files, as ``plan`` gives them.
         keys: uint64, of these documents only; all when None.
     """
-    return annotated.read(corpus, inputs, _columns(corpus), keys)
+    columns = _columns(corpus)
+    documents = [file for file in inputs if file.path.startswith("documents/")]
+    table = annotated.read(corpus, [file for file in inputs if file not in documents], _measured(columns), keys)
+    if len(_measured(columns)) == len(columns):
+        return table
+    wanted = vector(table["key"])
+    found = pa.Table.from_batches(read_rows(corpus.path(documents[0].path), ["key", "url"], wanted), _ADDRESSES)
+    url = found["url"].take(pa.array(rows_of(wanted, vector(found["key"]))))
+    for name, column in urls.columns_of(url, url_lists.rules_of(corpus.config.filter.urls)).items():
+        table = table.append_column(name, column)
+    return table
 
 
 def _funnel(text_bytes: np.ndarray, decisions: Decisions) -> dict[str, dict[str, int]]:
@@ -128,6 +155,7 @@ def _digest(kept: pa.Table) -> str:
 
 
 _REMEDIES = {
+    "url": "shorten the lists of filter.urls, or set filter.urls.only_allowed to false",
     "language": "name other languages in filter.language.keep, or lower filter.language.minimum_score",
     "quality": "lower the `minimum` of that model in filter.quality, or take another model",
 }
