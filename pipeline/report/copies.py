@@ -47,7 +47,7 @@ def add_texts(output: str, match: _Stage, cluster: _Stage, paragraphs: _Stage) -
     members = {id(each): [int(key) for key in each["keys"][:_MEMBERS]] for each in clusters}
     wanted = {int(pair[side]) for pair in pairs for side in ("left", "right")}
     frequent = [each for each in (paragraphs["paragraphs"] if paragraphs else []) if each["key"] is not None]
-    texts, problem = _texts(output, wanted.union(*members.values(), (int(each["key"]) for each in frequent)))
+    texts, problem = texts_of(output, wanted.union(*members.values(), (int(each["key"]) for each in frequent)))
     for pair in pairs:
         left, right = texts.get(int(pair["left"])), texts.get(int(pair["right"]))
         if left is not None and right is not None:
@@ -65,7 +65,7 @@ def add_texts(output: str, match: _Stage, cluster: _Stage, paragraphs: _Stage) -
     return problem
 
 
-def _texts(output: str, keys: Iterable[int]) -> tuple[dict[int, str], str]:
+def texts_of(output: str, keys: Iterable[int]) -> tuple[dict[int, str], str]:
     """The beginnings of some documents' texts by key, and why some are missing."""
     wanted = np.array(sorted(keys), np.uint64)
     texts: dict[int, str] = {}

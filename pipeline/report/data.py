@@ -16,6 +16,7 @@ from dedup.rates import REFERENCE_TABLE
 from pipeline import storage
 from pipeline.report import schema
 from pipeline.report.copies import add_texts
+from pipeline.report.filter_sample import filter_sample
 from pipeline.report.longest_tokens import longest_tokens
 from pipeline.report.schema import StageRun
 from pipeline.report.training_runs import read_runs
@@ -49,7 +50,7 @@ def assemble(output: str) -> dict[str, Any]:
     report["summary"] = _summary(runs, report["stages"])
     for name, run in runs.items():
         report[name] = run.manifest and {"counts": run.counts, **run.details.model_dump()}
-    _complete(report, output)
+    _complete(report, runs, output)
     return report
 
 
@@ -164,11 +165,13 @@ def _filtered_away(decide: dict[str, int], select: dict[str, int]) -> int | None
     return decide["removed"] + select.get("removed", 0) if "removed" in decide else None
 
 
-def _complete(report: dict[str, Any], output: str) -> None:
+def _complete(report: dict[str, Any], runs: dict[str, StageRun], output: str) -> None:
     """Fills in what follows from other fields or other stages and was left out."""
     cluster, tokenizer, encode = (report[name] for name in ("cluster", "tokenizer", "encode"))
     if cluster:
         _complete_cluster(cluster, encode)
+    if report["decide"]:
+        _complete_decide(report["decide"], runs["decide"], encode, output)
     report["texts_missing"] = add_texts(output, report["match"], cluster, report["paragraphs"])
     if tokenizer and not tokenizer["compression"] and encode:
         rows = ({"language": language, "bytes_per_token": None, **row} for language, row in encode["languages"].items())
@@ -187,13 +190,25 @@ def _complete_cluster(cluster: dict[str, Any], encode: dict[str, Any] | None) ->
     for point in (*cluster["curve"], *cluster["curve_reversed"]):
         if point["share"] is None:
             point["share"] = _ratio(point["removed"], point["documents"])
-    removed, languages = cluster["removed"], encode["languages"].values() if encode else ()
+    removed = cluster["removed"]
     if removed["documents"] is None:
         removed["documents"] = cluster["counts"].get("removed")
+    removed["tokens_estimated"] = _tokens(removed["bytes"], encode)
+
+
+def _complete_decide(decide: dict[str, Any], run: StageRun, encode: dict[str, Any] | None, output: str) -> None:
+    for rule in decide["funnel"]:
+        rule["tokens_estimated"] = _tokens(rule["bytes"], encode)
+    manifest = run.manifest
+    settings = (manifest.model_extra or {}).get("settings", {}) if manifest else {}
+    decide["sample"] = filter_sample(output, settings, [file.path for file in manifest.files] if manifest else [])
+
+
+def _tokens(text_bytes: int | None, encode: dict[str, Any] | None) -> int | None:
+    """Tokens that text would be: what was removed was never encoded; what was kept says how it would have been."""
+    languages = encode["languages"].values() if encode else ()
     bytes_per_token = _ratio(sum(row["bytes"] for row in languages), sum(row["tokens"] for row in languages))
-    removed["tokens_estimated"] = None  # what was removed was never encoded; what was kept says how it would have been
-    if bytes_per_token and removed["bytes"] is not None:
-        removed["tokens_estimated"] = round(removed["bytes"] / bytes_per_token)
+    return round(text_bytes / bytes_per_token) if bytes_per_token and text_bytes is not None else None
 
 
 def _ratio(part: float | None, whole: float | None) -> float | None:

@@ -51,11 +51,28 @@ class Comparison(NamedTuple):
     difference: Mapping[str, Any]
 
 
+class Passage(NamedTuple):
+    """A text to read: what became of it, where it is from, a few words beside that."""
+
+    fate: str
+    name: str
+    note: str
+    text: str
+
+
+class Excerpt(NamedTuple):
+    """Texts to read under a title, with a few words beside it."""
+
+    title: str
+    note: str
+    passages: Sequence[Passage]
+
+
 class Card(NamedTuple):
     """A chart, a table, comparisons of texts or all of them, under a title, with one sentence on how to read it.
 
     ``wide`` cards take the full width; with ``beside`` the table stands right of the chart where there is room. A
-    column without any value is left out. Comparisons unfold one by one.
+    column without any value is left out. Comparisons and excerpts unfold one by one.
     """
 
     title: str
@@ -66,6 +83,7 @@ class Card(NamedTuple):
     wide: bool = True
     beside: bool = False
     comparisons: Sequence[Comparison] = ()
+    excerpts: Sequence[Excerpt] = ()
 
 
 class Section(NamedTuple):
@@ -134,10 +152,28 @@ def comparison(item: Comparison) -> str:
     )
 
 
+def excerpt(item: Excerpt) -> str:
+    """Texts to read, folded up under their title until they are asked for."""
+    shown = "".join(
+        f"<div class=passage><p><b class={passage.fate}>{text(passage.fate)}</b> "
+        f"<bdi dir=auto>{text(passage.name)}</bdi> <span>{text(passage.note)}</span></p>"
+        f"<div class=side dir=auto>{_lines(passage.text)}</div></div>"
+        for passage in item.passages
+    )
+    return (
+        f"<details class=comparison><summary>{text(item.title)} <span>{text(item.note)}</span></summary>"
+        f"{shown}</details>"
+    )
+
+
+def _lines(content: str) -> str:
+    return "\n".join(html.escape(visible(line)) for line in content.split("\n"))
+
+
 def _side(runs: Sequence[Mapping[str, str]], mark: str) -> str:
     parts = []
     for run in runs:
-        content = "\n".join(html.escape(visible(line)) for line in run["text"].split("\n"))
+        content = _lines(run["text"])
         element = {"same": "", "changed": mark, "omitted": "small"}[run["kind"]]
         space = content[: len(content) - len(content.lstrip())]  # marked words, not the space before them
         parts.append(f"{space}<{element}>{content.lstrip()}</{element}>" if element else content)
@@ -153,10 +189,11 @@ def card(item: Card, chart_id: str) -> str:
         chart = f'<div class=chart id={chart_id} {named} style="min-height:{height}px"></div>'
     columns = [column for column in item.columns if any(row.get(column.field) is not None for row in item.rows)]
     rows = table(columns, item.rows, item.title) if columns else ""
+    texts = "".join([*map(comparison, item.comparisons), *map(excerpt, item.excerpts)])
     kind = f"card{' wide' if item.wide else ''}{' beside' if item.beside and chart and rows else ''}"
     return (
         f'<div class="{kind}"><h3>{text(item.title)}</h3><p class=reading>{text(item.reading)}</p>'
-        f"<div class=content>{chart}{rows}{''.join(map(comparison, item.comparisons))}</div></div>"
+        f"<div class=content>{chart}{rows}{texts}</div></div>"
     )
 
 

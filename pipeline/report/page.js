@@ -26,7 +26,12 @@
 
   // On a narrow screen the names of bars stand above them, since beside them they would leave no room for the bars.
   function fitted(layout) {
-    if (!narrow.matches || !layout.meta || !layout.meta.rows) return layout;
+    if (!narrow.matches || !layout.meta) return layout;
+    if (layout.meta.short) {
+      layout.yaxis.ticktext = layout.meta.short;
+      layout.xaxis.showticklabels = false;
+    }
+    if (!layout.meta.rows) return layout;
     const rows = layout.meta.rows;
     const extra = 16 * rows.length;
     layout.height += extra;

@@ -21,6 +21,7 @@ BEFORE, MARK, MUTED, GRID = "var(--before)", "var(--mark)", "var(--muted)", "var
 HEAT = [[0, "var(--heat-0)"], [0.5, "var(--heat-1)"], [1, "var(--heat-2)"]]
 SERIES = tuple(f"var(--series-{number})" for number in range(1, 7))
 
+BOUNDS = {"minimum": "≥", "maximum": "≤", "above": ">", "below": "<"}  # of rules
 MOST_BARS = 20
 _ROW, _LEGEND, _AXIS = 30, 40, 48  # CSS pixels: height of a horizontal bar, of the legend above, of the axis below
 

@@ -33,7 +33,7 @@ def problem_of(report: Report, stage: str) -> str:
 
 def with_content(cards: Sequence[Card]) -> list[Card]:
     """The cards that hold anything."""
-    return [card for card in cards if card.figure or card.rows or card.comparisons]
+    return [card for card in cards if card.figure or card.rows or card.comparisons or card.excerpts]
 
 
 def named(rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
