@@ -28,7 +28,7 @@ from training.config import training_config
 from training.run import start
 from training.trainer import train
 
-VOCABULARY, CONTEXT, BATCH = 8192, 256, 4
+VOCABULARY, CONTEXT, BATCH = 8192, 256, 1
 TARGETS = {"time on the spot over stall": 5}
 
 

@@ -55,6 +55,7 @@ class Run:
     peak: float | None  # FLOP/s of all devices together, where it is known
     signals: list[int] = field(default_factory=list)  # that asked this rank to stop
     step: int = 0
+    ahead: int = 0  # samples read beyond those of the steps so far, since the batch was changed under a checkpoint
     asked: bool = False  # whether a rank had been asked to stop when the last step ended, as all ranks know
 
     @property
@@ -65,7 +66,7 @@ class Run:
     @property
     def cursor(self) -> int:
         """Samples read so far: the loader's whole state."""
-        return self.config.batches.samples_before(self.step)
+        return self.config.batches.samples_before(self.step) + self.ahead
 
 
 def start(config: TrainingConfig, watch: Watcher, allow_changes: Sequence[str] = (), ranks: Ranks = ALONE) -> Run:
@@ -147,6 +148,7 @@ def _restore(run: Run, folder: Path, facts: dict[str, Any], allow_changes: Seque
     checkpoint.restore_random_state(folder, run.ranks.rank)
     run.optimizer.loaded(facts["updates"], facts["skipped"])
     run.step = facts["step"]
+    run.ahead = facts["cursor"] - run.cursor
 
 
 def _check_division(config: TrainingConfig, ranks: Ranks) -> None:

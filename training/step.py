@@ -23,7 +23,7 @@ def read_batch(run: Run, step: int) -> Batch:
     """The rank's samples of a step, in the parts they are computed in; called in the loader's thread."""
     data, ranks = run.config.data, run.ranks
     rows = run.config.batches.batch(step) // ranks.world
-    first = run.config.batches.samples_before(step) + ranks.rank * rows
+    first = run.config.batches.samples_before(step) + run.ahead + ranks.rank * rows
     tokens = torch.from_numpy(run.loader.batch(first, rows))
     if run.device.type == "cuda":
         tokens = tokens.pin_memory()
@@ -60,7 +60,7 @@ def train_step(run: Run, batch: Batch) -> dict[str, Any]:
     mean, asked = ranks.sum(told).tolist()
     run.step, run.asked = run.step + 1, asked > 0
     return {
-        "step": run.step, "tokens": config.tokens_before(run.step), "loss": mean if np.isfinite(mean) else None,
+        "step": run.step, "tokens": run.cursor * config.context, "loss": mean if np.isfinite(mean) else None,
         "learning_rate": rate, "gradient_norm": report.gradient_norm if report.applied else None,
         **speed(samples * config.context, run.clock.stop(), run.flops_per_token, run.peak),
     }  # fmt: skip
@@ -76,7 +76,7 @@ def bad_gradient(run: Run) -> str:
     skipped = run.optimizer.skipped
     if skipped >= run.config.optimizer.skip_limit:
         first = run.step - skipped
-        samples = [run.config.batches.samples_before(step) for step in (first, run.step)]
+        samples = [run.config.batches.samples_before(step) + run.ahead for step in (first, run.step)]
         rate = learning_rate(run.config, run.step - 1)
         raise TrainingError(
             f"{message}, the {skipped}th in a row: steps {first + 1} to {run.step}, samples {samples[0]:,} to "

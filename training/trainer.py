@@ -100,7 +100,7 @@ def _loop(run: Run, watch: Watcher) -> Summary:
         _report(run.writer.wait(), watch)
     run.ranks.gather(None)  # rank 0 has finished the last checkpoint
     summary = Summary(
-        run.step, config.tokens_before(run.step), first, last,
+        run.step, run.cursor * config.context, first, last,
         total(list(validated.values())) if validated else None,
         run.folder / "checkpoints" / f"step-{run.step:07d}", run.step == final, time.monotonic() - began,
     )  # fmt: skip

@@ -215,6 +215,20 @@ def test_a_run_may_be_lengthened_as_long_as_its_past_stays_what_it_was(shards: P
     assert len(rates) == 60 and rates[2:54] == [1e-2] * 52 and rates[-1] == pytest.approx(1e-3)
 
 
+def test_a_batch_that_is_changed_on_the_way_reads_on_where_it_was(shards: Path, tmp_path: Path) -> None:
+    output, allowed = tmp_path / "run", ["data.batch"]
+    train(config(shards, output), stop_at(10))
+    larger = config(shards, output, **{"data.batch": 12})
+    with pytest.raises(ConfigError, match=r"data\.batch: 12, but the checkpoint"):
+        train(larger)
+    assert train(larger, stop_at(15), allowed).steps == 15
+    assert train(larger, stop_at(20)).steps == 20  # the change is in the checkpoint now
+    tokens = [row["tokens"] for row in rows(output) if "loss" in row]
+    assert tokens == [32 * (8 * min(step, 10) + 12 * max(step - 10, 0)) for step in range(1, 21)]
+    found = checkpoint.newest(output / "checkpoints", pytest.fail)
+    assert found is not None and found[1]["cursor"] == 8 * 10 + 12 * 10
+
+
 def test_changed_shards_under_a_checkpoint_are_named(
     shards: Path, tmp_path: Path, make_shards: Callable[..., Path]
 ) -> None:
