@@ -18,7 +18,7 @@ from filters.urls import hosts_of
 from pipeline import storage
 from pipeline.arrays import vector
 from pipeline.errors import GristmillError
-from pipeline.parts import read_part, read_rows
+from pipeline.parts import read_part, read_rows, read_schema
 from pipeline.report.copies import texts_of
 from text.hashing import keyed_hash
 
@@ -91,9 +91,12 @@ def _joined(output: str, part: str, rules: Sequence[tuple[Any, Any]], most: int)
     measured = _first_known(storage.join(output, "annotations", part), ["key", "text_bytes", *asked], most)
     if not measured["key"].equals(decided["key"]):
         raise GristmillError(f"annotations/{part} and decisions/{part} are of different documents: filter again")
-    for name in measured.column_names:
-        if name != "key":
-            decided = decided.append_column(name, measured[name])
+    columns = {name: measured[name] for name in measured.column_names if name != "key"}
+    for name in asked:
+        if name not in columns and (column := _elsewhere(output, part, name, decided["key"], most)) is not None:
+            columns[name] = column
+    for name, column in columns.items():
+        decided = decided.append_column(name, column)
     keys = vector(decided["key"])
     batches = list(read_rows(storage.join(output, "documents", part), ["key", "url"], keys))
     urls = pa.Table.from_batches(batches)["url"] if batches else pa.nulls(0, pa.string())
@@ -113,11 +116,20 @@ def _first(path: str, columns: Sequence[str], most: int) -> pa.Table:
 
 
 def _first_known(path: str, columns: Sequence[str], most: int) -> pa.Table:
-    """The same of the columns that are there: what rules ask of addresses and of evaluation sets lies elsewhere."""
-    from pipeline.parts import read_schema
-
+    """The same of the columns that are there: what models and evaluation sets say lies elsewhere."""
     there = set(read_schema(path).names)
     return _first(path, [name for name in columns if name in there], most)
+
+
+def _elsewhere(output: str, part: str, name: str, keys: pa.ChunkedArray, most: int) -> pa.ChunkedArray | None:
+    """A column of a folder of its own, null where a document has no row there; None where there is no such file."""
+    kind, _, of = name.partition("_")
+    folder = {"quality": f"quality/{of}", "label": f"quality/{of}", "contamination": "contamination"}.get(kind)
+    path = storage.join(output, folder, part) if folder else ""
+    if not folder or not storage.exists(path) or name not in read_schema(path).names:
+        return None
+    found = _first(path, ["key", name], most)
+    return found[name].take(pc.index_in(keys, value_set=found["key"].combine_chunks()))
 
 
 def _fails(failing: pa.ListArray, rules: int) -> np.ndarray:
