@@ -157,7 +157,8 @@ def excerpt(item: Excerpt) -> str:
     shown = "".join(
         f"<div class=passage><p><b class={passage.fate}>{text(passage.fate)}</b> "
         f"<bdi dir=auto>{text(passage.name)}</bdi> <span>{text(passage.note)}</span></p>"
-        f"<div class=side dir=auto>{_lines(passage.text)}</div></div>"
+        f'<div class=side dir=auto tabindex=0 role=region aria-label="{text(passage.name)}">'
+        f"{_lines(passage.text)}</div></div>"
         for passage in item.passages
     )
     return (

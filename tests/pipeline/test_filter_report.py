@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import planted
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from planted import Part
 from test_select_job import DOCUMENTS, FIRST, OWN, QUALITY, prose
@@ -117,6 +120,27 @@ def test_the_page_shows_all_of_it_with_every_text_escaped(report):
     assert "<img src=x>" not in page
     assert "lines/nothing-left" in page
     assert "stays if content_words ≥ 12" in page and "stays if curly_braces ≤ 0" in page
+
+
+def test_what_models_say_comes_from_their_own_folders(corpus):
+    output = Path(corpus.config.output)
+    before = planted.table(output, "annotations")
+    for path in sorted((output / "annotations").rglob("*.parquet")):
+        table = pq.read_table(path, partitioning=None)
+        judged = table.slice(1)  # a document of each part is in a language that the model does not judge
+        folder = output / "quality" / "mine" / path.parent.name
+        folder.mkdir(parents=True)
+        scores = pc.divide(judged["words"].cast("float32"), 1000)
+        pq.write_table(pa.table({"key": judged["key"], "quality_mine": scores}), folder / path.name)
+    manifest = json.loads((output / "decisions" / "manifest.json").read_text())
+    score = {"name": "score", "statistic": "quality_mine", "bound": "minimum", "threshold": 0.01, "reason": ""}
+    manifest["settings"]["presets"].append({"name": "mine", "rules": [score]})
+    files = [file["path"] for file in manifest["files"]]
+    found = filter_sample.filter_sample(str(output), manifest["settings"], files)
+    [each] = [each for each in found["distributions"] if each["statistic"] == "quality_mine"]
+    assert sum(each["kept"]) + sum(each["removed"]) == before.num_rows - 2
+    assert each["thresholds"] == [{"rule": "mine/score", "bound": "minimum", "value": 0.01}]
+    assert found["missing"] == ""
 
 
 def test_tokens_are_told_once_something_is_encoded(corpus, report):
