@@ -1,4 +1,4 @@
-"""Verbs over quality models: training one, and those of ``quality_looks``."""
+"""Verbs over quality models: training one, and those of the modules beside this one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli import quality_looks
+from pipeline.cli import quality_looks, quality_threshold
 from pipeline.cli.failures import as_one_line
 from pipeline.cli.quality_inputs import Classes, Negative, Positive, SampleBytes, files_by_class, plain, share, texts
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Train fastText models of documents, judge them, and find thresholds.")
 quality_looks.add_to(app)
+quality_threshold.add_to(app)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Verbs that look at quality models: how well one does, and where to cut its scores."""
+"""The verb that judges quality models, and tables of what it finds."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.failures import as_one_line, there
-from pipeline.cli.quality_inputs import Classes, Negative, Positive, SampleBytes, files_by_class, plain, share, texts
+from pipeline.cli.quality_inputs import Classes, Negative, Positive, SampleBytes, files_by_class, plain, texts
 
 if TYPE_CHECKING:
     import numpy as np
     from rich.table import Table
 
     from filters.quality import QualityModel
-    from filters.quality_threshold import Cut
 
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A fastText classifier, .bin or .ftz.", show_default=False)
@@ -27,9 +26,8 @@ _BAR = 20  # characters
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the verbs."""
+    """Adds the verb."""
     app.command(help=evaluate.__doc__)(evaluate)
-    app.command(help=threshold.__doc__)(threshold)
 
 
 def evaluate(
@@ -56,7 +54,7 @@ def evaluate(
 
     files = files_by_class(positive, negative, classes)
     with as_one_line():
-        scorer = _scorer(model, label, list(files) if classes else None, sample_bytes)
+        scorer = scorer_of(model, label, list(files) if classes else None, sample_bytes)
         found = {name: _probabilities(scorer, paths, name) for name, paths in files.items()}
         if classes:
             of_label = {name: found[name] for name in files}
@@ -85,66 +83,6 @@ def evaluate(
         if not classes or name == label:
             console.print(figures(each["evaluation"]))
             console.print(calibration_table(each["calibration"], name))
-
-
-def threshold(
-    model: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="A fastText classifier.", show_default=False)
-    ] = None,
-    text: Annotated[
-        list[str] | None, typer.Option(help="A sample of the documents: JSONL or Parquet files or globs.")
-    ] = None,
-    keep: Annotated[str, typer.Option(metavar="SHARE", help="The share that is to stay.")] = "10%",
-    by: Annotated[str, typer.Option(metavar="documents|bytes", help="Of what it is a share.")] = "documents",
-    label: Label = None,
-    sample: Annotated[
-        str, typer.Option(metavar="SHARE", help="Score only this share of them, chosen by a hash of the text.")
-    ] = "100%",
-    sample_bytes: SampleBytes = None,
-    as_json: Json = False,
-) -> None:
-    """Find the score from which a share of the documents stays, and how far it may be off.
-
-    gristmill quality threshold quality.bin --text 'crawl/*.parquet' --keep 10% --by bytes
-    """
-    import numpy as np
-    import pyarrow.compute as pc
-
-    from filters.quality_threshold import find_cut
-    from pipeline.errors import ConfigError, GristmillError
-    from text.arrow_buffers import text_buffers
-    from text.hashing import below, hash_texts
-
-    if by not in ("documents", "bytes"):
-        raise ConfigError(f"--by: {by!r} is unknown; give documents or bytes")
-    if model is None or not text:
-        raise ConfigError("give a MODEL and --text")
-    wanted, scored = share(keep, "--keep"), share(sample, "--sample")
-    with as_one_line():
-        scorer = _scorer(model, label, None, sample_bytes)
-        scores, sizes = [np.empty(0, np.float32)], [np.empty(0, np.int64)]
-        for column in texts(text):
-            chosen = column.filter(below(hash_texts(*text_buffers(column), 0), scored))
-            scores.append(scorer.score(chosen))
-            sizes.append(pc.binary_length(chosen).to_numpy(zero_copy_only=False))
-        if not sum(map(len, scores)):
-            raise GristmillError(f"--text {' '.join(text)}: there are no documents in it to score")
-        cut = find_cut(np.concatenate(scores), wanted, np.concatenate(sizes) if by == "bytes" else None)
-    _tell_cut(cut, by, as_json)
-
-
-def _tell_cut(cut: Cut, by: str, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(cut._asdict()))
-        return
-    margin = 1.96 * cut.error
-    typer.echo(f"minimum  {cut.minimum:g}" if cut.minimum == float(f"{cut.minimum:g}") else f"minimum  {cut.minimum}")
-    typer.echo(f"keeps    {cut.kept:.1%} of the {by}: {cut.kept_documents:,} of {cut.documents:,} documents")
-    typer.echo(
-        f"within   ± {margin:.1%} of a corpus that this is a random sample of (95 %), minimum {cut.low} to {cut.high}"
-    )
-    if cut.tied > max(1, cut.documents // 100):
-        typer.echo(f"ties     {cut.tied:,} documents score exactly {cut.minimum}: no threshold comes nearer")
 
 
 def figures(evaluation: dict[str, Any]) -> str:
@@ -196,7 +134,7 @@ def calibration_table(bins: list[dict[str, Any]], label: str) -> Table:
     return table
 
 
-def _scorer(path: Path, label: str | None, classes: list[str] | None, sample_bytes: int | None) -> QualityModel:
+def scorer_of(path: Path, label: str | None, classes: list[str] | None, sample_bytes: int | None) -> QualityModel:
     """The model. Each class must be one of its labels; without a label given, the first class stands for it."""
     from filters.quality import POSITIVE, QualityModel, check_label
 

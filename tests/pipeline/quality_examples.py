@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from pathlib import Path
 
 from pipeline.sources.read import read_documents
@@ -45,3 +46,10 @@ def write_jsonl(path: Path, texts: list[str]) -> Path:
     """Writes documents as JSONL."""
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     return path
+
+
+if __name__ == "__main__":
+    shared, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    pages = english(shared / "dumps" / "2025-07-01.warc.wet.gz")
+    write_jsonl(folder / "good.jsonl", pages)
+    write_jsonl(folder / "other.jsonl", other(shared, pages))

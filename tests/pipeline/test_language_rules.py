@@ -2,20 +2,27 @@
 """`filter.by_language`: which presets and thresholds judge which language, and what such a config is refused for."""
 
 import itertools
+from collections import Counter
+from pathlib import Path
 
+import planted
 import pyarrow as pa
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import Part
 
 from filters.decisions import judged
 from pipeline import config_file, rules
 from pipeline.config import Filter
 from pipeline.errors import ConfigError
+from pipeline.jobs import annotate, cluster, decide, match, sign
 from pipeline.preset_uses import EVERYWHERE, Scope
+from pipeline.sources.read import read_documents
 
 MINIMAL = {"name": "tiny", "output": "out", "sources": [{"name": "web", "format": "wet", "paths": ["*.wet.gz"]}]}
+CONFIGS = Path(__file__).parents[2] / "configs"
 LANGUAGES = ["de", "en", "fr", "zh", "und"]
 
 
@@ -156,6 +163,36 @@ def test_every_language_is_judged_by_one_threshold_of_a_rule(changed, scored, li
         assert thresholds == ([expected] if limited is None or language in limited else [])
         scores = [value for rule, value in found[language].items() if rule.startswith("language/score")]
         assert scores == [0.9 if key not in scored else 0.2 + scored.index(key) / 100]
+
+
+def test_real_pages_are_judged_by_the_rules_of_their_language(shared_data, tmp_path):
+    """As the example for English and Chinese has it: each page by its own presets, and Chinese not by English ones."""
+    pages: dict[str, list[str]] = {"zh": [], "en": []}
+    for batch in read_documents(str(shared_data / "dumps" / "2024-07-01.warc.wet.gz"), "wet"):
+        for text in batch.documents["text"].to_pylist():
+            pages["zh" if sum("\u4e00" <= c <= "\u9fff" for c in text) > 0.2 * len(text) else "en"].append(text)
+    texts = [text for kind in pages for text in pages[kind][:120]]
+    example = config_file.load(CONFIGS / "english-chinese.yaml").filter
+    kept, english_only = {}, {"presets": ["gopher-repetition", "gopher-quality", "c4", "fineweb"]}
+    for name, settings in (("routed", example.model_dump()), ("english", english_only)):
+        corpus = planted.corpus_of(tmp_path / name, filter=settings, dedup={"min_jaccard": 1.0})
+        planted.plant(corpus, [Part("2024", 0, texts)])
+        planted.run(corpus, sign.JOB, match.JOB, cluster.JOB, annotate.JOB, decide.JOB)
+        table = planted.table(tmp_path / name, "decisions")
+        kept[name] = Counter(table.filter(table["kept"])["language"].to_pylist())
+        if name == "english":
+            continue
+        names = [row["rule"].partition("/")[0] for row in corpus.manifest("decisions")["details"]["funnel"]]
+        asked: dict[str, set[str]] = {"zh": set(), "en": set()}
+        for language, failing in zip(table["language"].to_pylist(), table["failing"].to_pylist()):
+            if language in asked:
+                asked[language] |= {names[rule] for rule in failing}
+        assert asked["zh"] <= {"language", "gopher-repetition-zh", "chinese"} and "chinese" in asked["zh"]
+        assert (
+            asked["en"] <= {"language", "gopher-repetition", "gopher-quality", "c4", "fineweb"} and "c4" in asked["en"]
+        )
+    assert kept["routed"]["zh"] > 60 > 10 > kept["english"]["zh"]
+    assert kept["routed"]["en"] == kept["english"]["en"] > 20
 
 
 def test_preset_files_are_found_from_the_folder_of_the_config(tmp_path):

@@ -116,6 +116,44 @@ def test_languages_are_those_of_the_model_of_the_users_own(tmp_path):
         check(filter={"language": own, "presets": ["chinese"]})
 
 
+def test_quality_models_are_read_before_anything_runs(tmp_path):
+    pytest.importorskip("fasttext_pybind")
+    texts = [pa.array([f"{word} text of this kind number {i}" for i in range(40)]) for word in ("plain", "other")]
+    path = tmp_path / "own.bin"
+    train(dict(zip(("positive", "negative"), texts)), path, Settings(dimension=4, epochs=1, held_out=0))
+    (tmp_path / "cut.ftz").write_bytes(default_model().read_bytes()[:100_000])
+    (tmp_path / "text.bin").write_text("no model at all")
+    vectors = bytearray(path.read_bytes())
+    vectors[36:40] = (1).to_bytes(4, "little")  # the kind of model: cbow
+    (tmp_path / "vectors.bin").write_bytes(bytes(vectors))
+    wrong = {
+        "own.bin": ({"label": "positiv"}, "unknown label 'positiv'; did you mean 'positive'?"),
+        "none.bin": ({}, "none.bin': no such file"),
+        "cut.ftz": ({"classify": True}, "cut.ftz' is cut short or damaged"),
+        "text.bin": ({}, "text.bin' is not a fastText model (its first bytes are b'no m'); give a .bin or .ftz file"),
+        "vectors.bin": ({}, "vectors.bin' holds word vectors, no classifier; train it with supervised labels"),
+    }
+    good = {"good": {"model": str(path)}}
+    for name, (more, told) in wrong.items():
+        models = {"quality": good | {"bad": {"model": str(tmp_path / name)} | more}}
+        with pytest.raises(ConfigError) as caught:
+            check(filter=models)
+        assert str(caught.value).startswith("filter.quality.bad: ") and told in str(caught.value)
+        check(("ingest", "dedup"), filter=models)  # dedup asks the model that it goes by, and no other
+        chosen = {"keep": "best-quality", "quality": "good"}
+        if "classify" not in more:
+            check(("dedup",), filter=models, dedup=chosen)
+            with pytest.raises(ConfigError, match=r"^filter\.quality\.bad: "):
+                check(("dedup",), filter=models, dedup=chosen | {"quality": "bad"})
+    check(filter={"quality": good | {"languages": {"model": str(default_model()), "classify": True}}})
+    with pytest.raises(
+        ConfigError, match=r"filter.quality.good.languages: the language model has no `eng`; did you mea"
+    ):
+        check(filter={"quality": {"good": good["good"] | {"languages": ["eng"]}}})
+    with pytest.raises(ConfigError, match=r"filter.by_language.de, cn: the language model has no `cn`"):
+        check(filter={"by_language": {"de, cn": {}}})
+
+
 def test_a_given_tokenizer_must_have_the_tokens_that_shards_ask_for(tmp_path):
     merges = Merges(np.empty((0, 2), np.int32), np.empty(0, np.int64))
     whole = formats.Tokenizer(PRETOKENIZERS["deepseek-llm"], merges)

@@ -5,17 +5,21 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import sys
 
 import numpy as np
+import planted
 import pyarrow as pa
 import pytest
 import quality_examples
 from command_line import Said, gristmill
+from planted import Part
 
 from filters.quality import QualityModel
 from filters.quality_threshold import find_cut
-from pipeline import cli
+from pipeline import cli, config_file
+from pipeline.jobs import annotate, cluster, match, quality, sign
 
 pytest.importorskip("fasttext_pybind")
 
@@ -118,6 +122,34 @@ def test_a_threshold_keeps_what_it_says(verb, folder):
     assert f"± {1.96 * cut['error']:.1%}" in lines.out
 
 
+def test_a_threshold_from_the_scores_of_a_corpus(verb, folder, tmp_path):
+    """Of all documents or of one language, without a text being read: the documents are gone by then."""
+    planted_corpus = planted.corpus_of(
+        tmp_path / "out",
+        filter={"presets": [], "quality": {"edu": {"model": str(folder / "quality.bin")}}},
+        dedup={"min_jaccard": 1.0},
+    )
+    chinese = [f"磨坊主在两块石头之间磨谷物，然后筛面粉，这是第{i}个故事。" for i in range(9)]
+    pages = [page[:3000] for page in texts(folder / "good.jsonl").to_pylist()[:60]]
+    planted.plant(planted_corpus, [Part("a", 0, pages), Part("a", 1, chinese)])
+    planted.run(planted_corpus, sign.JOB, match.JOB, cluster.JOB, annotate.JOB, quality.JOB)
+    shutil.rmtree(tmp_path / "out" / "documents" / "dump=a")
+    (tmp_path / "corpus.yaml").write_text(config_file.show(planted_corpus.config))
+    call = ("quality", "threshold", "--corpus", "corpus.yaml", "--model", "edu", "--keep", "30%")
+    annotations = planted.table(tmp_path / "out", "annotations")
+    scores = planted.table(tmp_path / "out" / "quality", "edu")["quality_edu"].to_numpy()
+    found = verb(*call, "--json", folder=tmp_path)
+    assert json.loads(found.out) == pytest.approx(find_cut(scores, 0.3)._asdict()), found.err
+    by_bytes = verb(*call, "--json", "--by", "bytes", folder=tmp_path)
+    sizes = annotations["text_bytes"].to_numpy()
+    assert json.loads(by_bytes.out) == pytest.approx(find_cut(scores, 0.3, sizes)._asdict())
+    inside = np.array([language == "zh" for language in annotations["language"].to_pylist()])
+    assert 0 < inside.sum() < len(inside)
+    one = verb(*call, "--language", "zh", folder=tmp_path)
+    assert f"of {inside.sum()} documents" in one.out and "there is no sampling error" in one.out
+    assert "is in `zn`; did you mean `zh`?" in verb(*call, "--language", "zn", folder=tmp_path).err
+
+
 def test_a_classifier_of_domains(verb, folder, tmp_path):
     pages = texts(folder / "good.jsonl").to_pylist()
     kinds = {"vue": "vue", "rust": "rust", "script": "javascript"}
@@ -159,6 +191,9 @@ def test_what_is_wrong_is_one_line(verb, folder, tmp_path):
     good, other = folder / "good.jsonl", folder / "other.jsonl"
     both = ("--positive", good, "--negative", other)
     (tmp_path / "text.bin").write_text("no model")
+    corpus = {"name": "c", "output": "out", "sources": [{"name": "web", "format": "jsonl", "paths": ["x.jsonl"]}]}
+    corpus["filter"] = {"quality": {"edu": {"model": str(model)}, "kinds": {"model": str(model), "classify": True}}}
+    (tmp_path / "corpus.yaml").write_text(json.dumps(corpus))
     (tmp_path / "cut.bin").write_bytes(model.read_bytes()[:5000])
     cases = {
         (*train, "--positive", good): (2, "--negative: no files; give both --positive and --negative, or --class"),
@@ -175,11 +210,22 @@ def test_what_is_wrong_is_one_line(verb, folder, tmp_path):
         (*evaluate, model, *both, "--label", "positif"): (1, "unknown label 'positif'; did you mean 'positive'"),
         (*evaluate, model, "--class", f"good={good}", "--class", f"x={other}"): (1, "unknown label 'good'"),
         (*evaluate, model, "--positive", folder / "empty.jsonl", "--negative", other): (1, "no documents in it for po"),
-        ("quality", "threshold", model): (2, "give a MODEL and --text"),
+        ("quality", "threshold", model): (2, "give a MODEL and --text, or --corpus and --model"),
+        ("quality", "threshold", model, "--text", good, "--model", "edu"): (
+            2,
+            "--model and --language belong",
+        ),
+        ("quality", "threshold", model, "--corpus", "corpus.yaml"): (2, "--corpus takes the place of MODEL and --text"),
+        ("quality", "threshold", "--corpus", "corpus.yaml"): (2, "--model: say which; .* has edu"),
+        ("quality", "threshold", "--corpus", "corpus.yaml", "--model", "ede"): (2, "no model `ede` .*mean `edu`"),
+        ("quality", "threshold", "--corpus", "corpus.yaml", "--model", "edu"): (1, "is not finished: run"),
         ("quality", "threshold", model, "--text", good, "--keep", "0"): (1, "a share of 0 cannot be kept"),
         ("quality", "threshold", model, "--text", good, "--keep", "ten"): (2, "--keep: 'ten' is no share"),
         ("quality", "threshold", model, "--text", good, "--by", "words"): (2, "--by: 'words' is unknown"),
-        ("quality", "threshold", model, "--text", folder / "empty.jsonl"): (1, "no documents in it to score"),
+        ("quality", "threshold", model, "--text", folder / "empty.jsonl"): (
+            1,
+            "no documents in it to find a threshold from",
+        ),
     }
     before = sorted(path.name for path in tmp_path.iterdir())
     for call, (code, words) in cases.items():
