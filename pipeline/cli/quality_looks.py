@@ -62,7 +62,7 @@ def evaluate(
             of_label = {scorer.labels[scorer.label]: found["positive"], "": found["negative"]}
         judged: dict[str, Any] = {"model": str(model), "classes": {name: len(rows) for name, rows in found.items()}}
         judged["labels"] = {
-            name: _judged(of_label, name, scorer.labels.index(name), minimum) for name in of_label if name
+            name: judged_label(of_label, name, scorer.labels.index(name), minimum) for name in of_label if name
         }
         if classes:
             judged["classification"] = by_label(*_stacked(found, scorer), scorer.labels)
@@ -164,7 +164,7 @@ def _stacked(found: dict[str, np.ndarray], scorer: QualityModel) -> tuple[np.nda
     return np.concatenate(truth), np.concatenate(list(found.values()))
 
 
-def _judged(found: dict[str, np.ndarray], name: str, column: int, minimum: float) -> dict[str, Any]:
+def judged_label(found: dict[str, np.ndarray], name: str, column: int, minimum: float) -> dict[str, Any]:
     """One label against all other classes, as JSON."""
     import numpy as np
 
