@@ -54,17 +54,16 @@ VERSION_WORDS = (
 
 
 class Found(NamedTuple):
-    """Personal data in documents: where it is, kinds by number in ``KINDS``, and how much there is.
+    """Personal data in documents: where it is, and how much there is.
 
     Attributes:
-        spans: see ``filters.spans``.
-        counts: how many spans of each kind there are.
-        documents: how many documents have each kind.
+        spans: see ``filters.spans``; kinds are places in ``KINDS``.
+        amounts: for each kind that was looked for, how often it was ``found``, in how many ``documents``, and the
+            ``bytes`` of it.
     """
 
     spans: Spans
-    counts: dict[str, int]
-    documents: dict[str, int]
+    amounts: dict[str, dict[str, int]]
 
 
 def find(
@@ -105,12 +104,18 @@ def find(
     kinds_of_patterns = np.array([KINDS.index(kind) for kind in (EMAIL, *(pattern.kind for pattern in PATTERNS))])
     numbers = kinds_of_patterns[patterns]
     pairs = np.unique(documents * len(KINDS) + numbers)
-    by_kind = np.bincount(numbers, minlength=len(KINDS))
-    documents_by_kind = np.bincount(pairs % len(KINDS), minlength=len(KINDS))
+    amounts = {
+        "found": np.bincount(numbers, minlength=len(KINDS)),
+        "documents": np.bincount(pairs % len(KINDS), minlength=len(KINDS)),
+        "bytes": np.bincount(numbers, weights=ends - starts, minlength=len(KINDS)),
+    }
     return Found(
         Spans(documents, starts, ends, numbers, values),
-        {kind: int(by_kind[row]) for row, kind in enumerate(KINDS) if kind in kinds},
-        {kind: int(documents_by_kind[row]) for row, kind in enumerate(KINDS) if kind in kinds},
+        {
+            kind: {name: int(amount[row]) for name, amount in amounts.items()}
+            for row, kind in enumerate(KINDS)
+            if kind in kinds
+        },
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pyarrow as pa
 
+from pipeline import contamination
 from pipeline.arrays import vector
 from pipeline.corpus import Corpus
 from pipeline.join import rows_of
@@ -15,9 +16,10 @@ from pipeline.storage import StoredFile
 
 
 def files(corpus: Corpus, columns: Collection[str]) -> dict[str, tuple[StoredFile, ...]]:
-    """The files of each part that hold these columns: its annotations, and of the models those that are asked for.
+    """The files of each part that hold these columns: its annotations, of the models those that are asked for, and what
+    it shares with evaluation sets if that is.
 
-    Whoever plans by them does nothing again when a model is added that it does not ask.
+    Whoever plans by them does nothing again when a model or a set is added that it does not ask.
     """
     found = {receipt.task: receipt.outcome.files[:1] for receipt in corpus.receipts("annotations")}
     models = [
@@ -26,8 +28,13 @@ def files(corpus: Corpus, columns: Collection[str]) -> dict[str, tuple[StoredFil
         if not set(columns).isdisjoint(model.columns(name).values())
     ]
     judged = {receipt.task: receipt.outcome.files for receipt in corpus.receipts("quality")} if models else {}
+    shared = contamination.schema(list(corpus.config.filter.decontamination.sets)).names[1:]
+    searched: dict[str, tuple[StoredFile, ...]] = {}
+    if not set(columns).isdisjoint(shared):
+        searched = {receipt.task: receipt.outcome.files[:1] for receipt in corpus.receipts("contamination")}
     return {
-        part: (*own, *(file for name in models for file in judged[f"{name}/{part}"])) for part, own in found.items()
+        part: (*own, *(file for name in models for file in judged[f"{name}/{part}"]), *searched.get(part, ()))
+        for part, own in found.items()
     }
 
 

@@ -114,6 +114,7 @@ _SUMMARIES = {
     "paragraphs": "{paragraphs:,} paragraphs → {removed:,} copies removed, {removed_bytes}; {emptied:,} emptied",
     "annotate": "{documents:,} documents measured, {text_bytes}",
     "quality": "{judged:,} documents judged, {judged_bytes}",
+    "overlap": "{documents:,} documents searched for evaluation texts, {text_bytes}",
     "decide": "{documents:,} documents → {kept:,} pass, {removed:,} removed",
     "select": "{kept:,} texts written, {kept_bytes}; {edited_bytes} cut from them; {removed:,} left empty",
     "mix": "{documents:,} documents → {copies:,} drawn, {bytes}",

@@ -37,6 +37,10 @@ def check(config: CorpusConfig, stages: Sequence[str]) -> None:
         from pipeline.matching.indexes import indexes_of
 
         indexes_of(Corpus(config, read_only=True))
+    if "filter" in stages and config.filter.decontamination.sets:
+        from pipeline import evaluation_sets
+
+        evaluation_sets.check(config.filter.decontamination)
     if "filter" in stages or "mix" in stages or ("tokenizer" in stages and config.tokenizer.weights.languages):
         _check_languages(config, _language_labels(config.filter.language.model))
     if config.tokenizer.path and ("tokenizer" in stages or "tokenize" in stages):

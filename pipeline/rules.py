@@ -12,22 +12,36 @@ from filters import statistics
 from filters.decisions import decide
 from filters.presets import FINEWEB_LANGUAGE_SCORE, Preset, language_preset, load_preset, quality_preset
 from filters.urls import url_preset
+from pipeline import contamination
 from pipeline.config import Filter, nearest
 from pipeline.config.presets import Threshold
 from pipeline.errors import ConfigError
 from pipeline.preset_uses import EVERYWHERE, Scope, Use, by_scope, entries, groups_of, named_uses, uses_of
 
 Thresholds = dict[str, Threshold | None]
-RESERVED = ("url", "language", "quality", "lines")  # what the pipeline's own rules are called
+RESERVED = ("url", "language", "quality", contamination.PRESET, "lines")  # what the pipeline's own rules are called
 
 
 def presets_of(config: Filter) -> list[Preset]:
-    """Rules in force, in the order in which a removal is put down to them: url, language, the presets, quality.
+    """Rules in force, in the order in which a removal is put down to them.
+
+    First those of URLs and of languages, then the presets, quality and decontamination.
 
     Raises:
         ValueError: see ``load_preset``; ``check`` says the same with the keys.
     """
-    return [*_url_presets(config), *_language_presets(config), *used_presets(config), *_quality_presets(config)]
+    return [
+        *_url_presets(config),
+        *_language_presets(config),
+        *used_presets(config),
+        *_quality_presets(config),
+        *_decontamination_presets(config),
+    ]
+
+
+def _decontamination_presets(config: Filter) -> list[Preset]:
+    preset = contamination.preset(config.decontamination)
+    return [preset] if preset else []
 
 
 def _url_presets(config: Filter) -> list[Preset]:
@@ -108,7 +122,8 @@ def check(config: Filter) -> None:
                 )
     counted = [pa.field(rule.statistic, pa.uint32()) for preset in _url_presets(config) for rule in preset.rules]
     with _of("filter.presets"):
-        decide(pa.schema([*measured, *counted]).empty_table(), presets)
+        shared = contamination.schema(list(config.decontamination.sets))
+        decide(pa.schema([*measured, *counted, *shared]).empty_table(), presets)
 
 
 def annotation_schema(config: Filter) -> pa.Schema:

@@ -24,6 +24,7 @@ from pipeline.jobs import (
     ingest,
     match,
     mix,
+    overlap,
     quality,
     score,
     select,
@@ -34,7 +35,7 @@ from pipeline.jobs import (
 JOBS: dict[str, tuple[Job, ...]] = {
     "ingest": (ingest.JOB,),
     "dedup": (sign.JOB, match.JOB, score.JOB, cluster.JOB, hash_paragraphs.JOB, drop_paragraphs.JOB),
-    "filter": (annotate.JOB, quality.JOB, decide.JOB, select.JOB),
+    "filter": (annotate.JOB, quality.JOB, overlap.JOB, decide.JOB, select.JOB),
     "mix": (mix.JOB,),
     "tokenizer": (count.JOB, train_tokenizer.JOB),
     "tokenize": (encode.JOB, gather.JOB),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.config.decontamination import Decontamination, EvaluationSet
 from pipeline.config.dedup import Dedup
 from pipeline.config.engine import Engine
 from pipeline.config.filter import Filter, Language
 from pipeline.config.languages import LanguageRules
 from pipeline.config.mix import Mix
+from pipeline.config.personal_data import PersonalData
 from pipeline.config.presets import PresetUse
 from pipeline.config.quality import QualityModel
 from pipeline.config.section import LARGEST_COUNT, Section, Seed, Share, nearest
@@ -20,13 +22,16 @@ __all__ = [
     "LARGEST_COUNT",
     "STAGES",
     "CorpusConfig",
+    "Decontamination",
     "Dedup",
     "Engine",
+    "EvaluationSet",
     "Filter",
     "Ingest",
     "Language",
     "LanguageRules",
     "Mix",
+    "PersonalData",
     "PresetUse",
     "QualityModel",
     "Section",

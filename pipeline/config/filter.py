@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.config.decontamination import Decontamination
 from pipeline.config.languages import LanguageRules, check_keys
+from pipeline.config.personal_data import PersonalData
 from pipeline.config.presets import AnyUse, PresetUse, Threshold, in_full
 from pipeline.config.quality import QualityModel, under_names
 from pipeline.config.section import Section, Share, nearest
@@ -54,6 +56,8 @@ class Filter(Section):
         description="Rules for documents of one language, of several (`de, fr`), or of all that are not named "
         "(`other`): {zh: {presets: […], overrides: {…}, minimum_score: …, quality: {MODEL: …}}}.",
     )
+    decontamination: Decontamination = Field(default=Decontamination(), description=Decontamination.__doc__)
+    personal_data: PersonalData = Field(default=PersonalData(), description=PersonalData.__doc__)
 
     @field_validator("quality", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from filters import urls
 from filters.decisions import Decisions, decide, rule_names
-from pipeline import annotated, manifests, progress, url_lists
+from pipeline import annotated, contamination, manifests, progress, url_lists
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
@@ -42,7 +42,8 @@ _ADDRESSES = pa.schema([("key", pa.uint64()), ("url", pa.string())])
 def settings_of(config: CorpusConfig) -> dict[str, Any]:
     """What decisions depend on: the rules with their thresholds as they now are, and lists of addresses by content."""
     presets = [dataclasses.asdict(preset) | {"lines": None} for preset in presets_of(config.filter)]
-    return {"presets": presets, "urls": url_lists.fingerprint(config.filter.urls)}
+    shares = {name: each.share for name, each in config.filter.decontamination.sets.items()}
+    return {"presets": presets, "urls": url_lists.fingerprint(config.filter.urls), "shares": shares}
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -63,7 +64,8 @@ def plan(corpus: Corpus) -> list[Task]:
 def _columns(corpus: Corpus) -> list[str]:
     """What the rules in force ask about, and what decisions hold beside."""
     asked = [rule.statistic for preset in presets_of(corpus.config.filter) for rule in preset.rules]
-    return list(dict.fromkeys(["key", "text_bytes", "language", "language_score", *asked]))
+    shares = contamination.share_columns(corpus.config.filter.decontamination)
+    return list(dict.fromkeys(["key", "text_bytes", "language", "language_score", *asked, *shares]))
 
 
 def _measured(columns: list[str]) -> list[str]:
@@ -113,6 +115,7 @@ def measured(corpus: Corpus, inputs: Sequence[StoredFile], keys: np.ndarray | No
     columns = _columns(corpus)
     documents = [file for file in inputs if file.path.startswith("documents/")]
     table = annotated.read(corpus, [file for file in inputs if file not in documents], _measured(columns), keys)
+    table = contamination.judged(table, corpus.config.filter.decontamination)
     if len(_measured(columns)) == len(columns):
         return table
     wanted = vector(table["key"])
@@ -158,6 +161,7 @@ _REMEDIES = {
     "url": "shorten the lists of filter.urls, or set filter.urls.only_allowed to false",
     "language": "name other languages in filter.language.keep, or lower filter.language.minimum_score",
     "quality": "lower the `minimum` of that model in filter.quality, or take another model",
+    contamination.PRESET: "raise `runs` or `share` of the set, or set its action to mask or report",
 }
 
 

@@ -21,6 +21,8 @@ from pipeline.report.longest_tokens import longest_tokens
 from pipeline.report.schema import StageRun
 from pipeline.report.training_runs import read_runs
 
+_WRITTEN_OR_CUT = ("kept_bytes", "edited_bytes", "masked_bytes", "replaced_bytes", "removed_bytes")
+
 
 def assemble(output: str) -> dict[str, Any]:
     """Reads an output folder, local or remote; nothing in it is changed.
@@ -78,7 +80,7 @@ def _stage(run: StageRun) -> dict[str, Any]:
     counts, seconds = run.counts, run.manifest.seconds
     text_bytes = counts.get("text_bytes")
     if text_bytes is None and run.kind.stage == "select" and "kept_bytes" in counts:
-        text_bytes = sum(counts.get(name, 0) for name in ("kept_bytes", "edited_bytes", "removed_bytes"))
+        text_bytes = sum(counts.get(name, 0) for name in _WRITTEN_OR_CUT)
     if text_bytes is None and run.kind.stage == "encode":
         text_bytes = sum(language.bytes for language in run.details.languages.values())
     documents = counts.get("documents")

@@ -286,10 +286,51 @@ class DecideDetails(Part):
     sources: dict[str, Decided] = Field(default_factory=dict)
 
 
+class EvaluationSet(Part):
+    """An evaluation set: its items, those of which some text was found, its texts and those too short to look for;
+    documents that share text with it, and the runs of words that they share.
+    """
+
+    items: int = 0
+    items_found: int = 0
+    texts: int = 0
+    texts_too_short: int = 0
+    documents: int = 0
+    runs: int = 0
+
+
+class SharedText(Part):
+    """A text of an evaluation set, and the document that has most of it: ``share`` of its runs, 0 to 1."""
+
+    set: str = ""
+    file: str = ""
+    line: int = 0
+    share: float = 0.0
+    key: Key | None = None
+    text: str = ""
+    document: str = ""
+
+
+class OverlapDetails(Part):
+    """Of stage ``overlap``."""
+
+    sets: dict[str, EvaluationSet] = Field(default_factory=dict)
+    samples: list[SharedText] = Field(default_factory=list)
+
+
+class Personal(Part):
+    """Personal data of a kind that was replaced: how often, in how many documents, and its bytes."""
+
+    found: int = 0
+    documents: int = 0
+    bytes: int = 0
+
+
 class SelectDetails(Part):
     """Of stage ``select``. ``languages`` are those of the texts that are written."""
 
     languages: dict[str, Amount] = Field(default_factory=dict)
+    personal_data: dict[str, Personal] = Field(default_factory=dict)
 
 
 class Cell(Part):
@@ -384,6 +425,7 @@ STAGES = (
     StageKind("paragraphs", "paragraphs", ParagraphDetails, optional=True),
     StageKind("annotate", "annotations", AnnotateDetails),
     StageKind("quality", "quality", QualityDetails, optional=True),
+    StageKind("overlap", "contamination", OverlapDetails, optional=True),
     StageKind("decide", "decisions", DecideDetails),
     StageKind("select", "filtered", SelectDetails),
     StageKind("mix", "mixture", MixDetails),

@@ -262,8 +262,10 @@ def test_text_with_placeholders():
     assert replace(texts, found).to_pylist() == [
         "Ask email@example.com or 555-0100!", "nothing", "", "卡0000 0000 0000 0000，谢谢"
     ]  # fmt: skip
-    assert found.counts == {"email": 1, "ip": 0, "phone": 1, "card": 1, "iban": 0, "national_id": 0}
-    assert found.documents["email"] == 1
+    assert {kind: amount["found"] for kind, amount in found.amounts.items()} == {
+        "email": 1, "ip": 0, "phone": 1, "card": 1, "iban": 0, "national_id": 0
+    }  # fmt: skip
+    assert found.amounts["phone"] == {"found": 1, "documents": 1, "bytes": len("+49 30 1234567")}
     assert replace(pa.array(["nothing"]), find(pa.array(["nothing"]))).to_pylist() == ["nothing"]
 
 
@@ -271,7 +273,8 @@ def test_placeholders_are_never_found_again():
     texts = pa.array([f"before {number} behind" for number in PIECES])
     once = replace(texts, find(texts))
     mails = sum("email@" in text.as_py() for text in once)
-    assert find(once).counts == dict.fromkeys(KINDS, 0) | {"email": mails}
+    again = {kind: amount["found"] for kind, amount in find(once).amounts.items()}
+    assert again == dict.fromkeys(KINDS, 0) | {"email": mails}
     assert replace(once, find(once)).to_pylist() == once.to_pylist()
 
 

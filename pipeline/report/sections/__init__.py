@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pipeline.report.markup import Section
 from pipeline.report.sections import (
+    decontamination,
     dedup,
     filters,
     ingest,
     mixture,
     overview,
+    personal_data,
     quality,
     shards,
     stages,
@@ -19,8 +21,13 @@ from pipeline.report.sections.shared import Report
 
 
 def sections(report: Report) -> list[Section]:
-    """All sections in the order of the pipeline. Quality models and training are there only where there are any."""
-    models = (quality,) if report["quality"] else ()
-    parts = (overview, ingest, dedup, filters, *models, mixture, tokenizer, shards)
+    """All sections in the order of the pipeline; of those that not every corpus asks for, the ones with content."""
+    asked_for = [
+        (quality, report["quality"]),
+        (decontamination, report["overlap"]),
+        (personal_data, report["select"] and report["select"]["personal_data"]),
+    ]
+    before, after = (overview, ingest, dedup, filters), (mixture, tokenizer, shards)
     runs = (training,) if report["training"] else ()
-    return [part.section(report) for part in (*parts, *runs, stages)]
+    parts = [*before, *(part for part, content in asked_for if content), *after, *runs, stages]
+    return [part.section(report) for part in parts]
