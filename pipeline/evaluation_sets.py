@@ -31,7 +31,7 @@ class Items(NamedTuple):
 class Sets(NamedTuple):
     """Evaluation sets with their index, and the items and texts of each."""
 
-    index: Index
+    lookup: Index
     items: list[Items]
     texts: pa.ChunkedArray
 
@@ -166,9 +166,18 @@ def _plain(raw: BinaryIO) -> BinaryIO:
     if start.startswith(_MAGIC_GZIP):
         return cast(BinaryIO, gzip.GzipFile(fileobj=file))
     if start == _MAGIC_ZSTD:
-        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        return io.BufferedReader(cast(io.RawIOBase, reader))
+        return io.BytesIO(b"".join(_frames(file.read())))
     return file
+
+
+def _frames(data: bytes) -> Iterator[bytes]:
+    """What zstd frames hold. A stream reader would take the end of a cut frame for the end of the file."""
+    while data:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        yield frame.decompress(data)
+        if not frame.eof:
+            raise EOFError("its last zstd frame is cut short")
+        data = frame.unused_data
 
 
 def _texts_of(value: dict[str, Any], field: str, where: str) -> Iterator[str]:

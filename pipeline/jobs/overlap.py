@@ -59,15 +59,15 @@ def plan(corpus: Corpus) -> list[Task]:
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     """Measures the documents of one part that dedup kept."""
     sets = evaluation_sets.load(settings["sets"])
-    names = sets.index.sets
+    names = sets.lookup.sets
     form = contamination.schema(list(names))
     totals: dict[str, dict[str, int]] = {name: {"documents": 0, "runs": 0} for name in names}
-    found = _nothing_found(len(sets.index.text_sets))
+    found = _nothing_found(len(sets.lookup.text_sets))
     samples: list[dict[str, Any]] = []
     text_bytes = 0
     with write_part(corpus.path(f"contamination/{task.name}.parquet"), form) as (out, file):
         for batch, whole_bytes in kept_texts.read(corpus, task.inputs, ["key", "text"]):
-            measured = overlap(batch["text"], sets.index)
+            measured = overlap(batch["text"], sets.lookup)
             columns = [batch["key"]]
             for number, name in enumerate(names):
                 runs = measured.runs[:, number]
@@ -109,15 +109,15 @@ def _add(found: dict[str, np.ndarray], measured: Overlap, keys: np.ndarray) -> d
 def _samples(batch: pa.RecordBatch, measured: Overlap, sets: Sets) -> list[dict[str, Any]]:
     """Texts of the sets beside the documents that have most of them."""
     samples = []
-    for number in range(len(sets.index.sets)):
-        own = np.flatnonzero((measured.best_document >= 0) & (sets.index.text_sets == number))
+    for number in range(len(sets.lookup.sets)):
+        own = np.flatnonzero((measured.best_document >= 0) & (sets.lookup.text_sets == number))
         for text in own[np.argsort(-measured.best[own], kind="stable")][:_SAMPLES].tolist():
             row = int(measured.best_document[text])
             item = sets.items[number]
-            place = int(sets.index.text_items[text])
+            place = int(sets.lookup.text_items[text])
             samples.append(
                 {
-                    "set": sets.index.sets[number],
+                    "set": sets.lookup.sets[number],
                     "file": item.paths[place],
                     "line": item.lines[place],
                     "share": round(float(measured.best[text]), 6),
@@ -131,9 +131,9 @@ def _samples(batch: pa.RecordBatch, measured: Overlap, sets: Sets) -> list[dict[
 
 def _passage(text: pa.Array, sets: Sets, number: int) -> str:
     """The document where it first shares text with a set, with some of what stands around."""
-    wanted = np.zeros((1, len(sets.index.sets)), bool)
+    wanted = np.zeros((1, len(sets.lookup.sets)), bool)
     wanted[0, number] = True
-    spans = overlapping_spans(text, sets.index, wanted)
+    spans = overlapping_spans(text, sets.lookup, wanted)
     data = text[0].as_py().encode()
     longest = int(np.argmax(spans.ends - spans.starts))
     around = max(0, _SAMPLE_CHARACTERS - int(spans.ends[longest] - spans.starts[longest])) // 2
@@ -156,7 +156,7 @@ def _best(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Hits by set, the items of each that were found, in a file too, and samples."""
     sets = evaluation_sets.load(settings_of(corpus.config)["sets"])
-    found = _nothing_found(len(sets.index.text_sets))
+    found = _nothing_found(len(sets.lookup.text_sets))
     paths = [corpus.path(file.path) for outcome in outcomes for file in outcome.files if file.path.startswith(ITEMS)]
     with ThreadPoolExecutor(_READERS) as pool:
         for part in pool.map(read_whole, paths):  # in the order of the parts, so the first document of equals stays
@@ -174,11 +174,11 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
             name: {
                 "items": len(sets.items[number].lines),
                 "items_found": numbers.get(name, 0),
-                "texts": int((sets.index.text_sets == number).sum()),
-                "texts_too_short": int((sets.index.text_runs[sets.index.text_sets == number] == 0).sum()),
+                "texts": int((sets.lookup.text_sets == number).sum()),
+                "texts_too_short": int((sets.lookup.text_runs[sets.lookup.text_sets == number] == 0).sum()),
                 **totals.get(name, {"documents": 0, "runs": 0}),
             }
-            for number, name in enumerate(sets.index.sets)
+            for number, name in enumerate(sets.lookup.sets)
         },
         "samples": _best([sample for outcome in outcomes for sample in outcome.details["samples"]]),
     }
@@ -190,9 +190,9 @@ def _by_item(sets: Sets, found: dict[str, np.ndarray]) -> pa.RecordBatch:
     """The items of which a text was found: of several texts the one that a document has most of."""
     rows: dict[tuple[int, int], dict[str, Any]] = {}
     for text in np.flatnonzero(found["documents"]).tolist():
-        number, place = int(sets.index.text_sets[text]), int(sets.index.text_items[text])
-        row = {
-            "set": sets.index.sets[number],
+        number, place = int(sets.lookup.text_sets[text]), int(sets.lookup.text_items[text])
+        row: dict[str, Any] = {
+            "set": sets.lookup.sets[number],
             "file": sets.items[number].paths[place],
             "line": sets.items[number].lines[place],
             "documents": int(found["documents"][text]),

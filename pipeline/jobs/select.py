@@ -150,14 +150,19 @@ class Masks:
 
     def applied(self, keys: pa.Array, text: pa.Array) -> tuple[pa.Array, int]:
         """Texts [n] without what they share with the sets, and how many of them were changed."""
-        spans = overlapping_spans(text, self._sets.index, self._wanted[rows_of(keys, self._keys)])
-        return replaced(text, spans, [self._placeholder]), len(np.unique(spans.documents))
+        spans = overlapping_spans(text, self._sets.lookup, self._wanted[rows_of(keys, self._keys)])
+        changed = np.isin(np.arange(len(text)), spans.documents)
+        text = replaced(text, spans, [self._placeholder])
+        if changed.any():  # a full stop that is left is no document
+            wordless = pc.invert(pc.match_substring_regex(text, r"[\pL\pN]"))
+            text = pc.if_else(pc.and_(pa.array(changed), wordless), "", text)
+        return text, int(changed.sum())
 
 
 def _without_personal_data(text: pa.Array, settings: PersonalData) -> tuple[pa.Array, dict[str, dict[str, int]]]:
     """Texts [n] with placeholders for personal data, and what of each kind they replace."""
     found = personal_data.find(text, settings.kinds, settings.public_ips_only, settings.key)
-    placeholders = {**personal_data.PLACEHOLDERS, **settings.placeholders}
+    placeholders = {**personal_data.PLACEHOLDERS, **{str(kind): text for kind, text in settings.placeholders.items()}}
     return personal_data.replace(text, found, placeholders), found.amounts
 
 
@@ -176,8 +181,9 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     """Counts, what stays by language, and personal data by kind."""
     counts = manifests.add_counts([outcome.counts for outcome in outcomes])
     if counts["documents"] and not counts["kept"]:
+        what = "line rules and masks" if counts["masked_documents"] else "line rules"
         raise GristmillError(
-            f"filter: line rules and masks leave nothing of the {counts['documents']:,} documents that pass the rules: "
+            f"filter: {what} leave nothing of the {counts['documents']:,} documents that pass the other rules: "
             "switch some off with null under filter.overrides ({PRESET: {lines.RULE: null}}), or leave the preset out"
         )
     languages = manifests.add_nested([outcome.details["languages"] for outcome in outcomes])

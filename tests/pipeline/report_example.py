@@ -365,9 +365,38 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
             "removed": 0,
             "kept_bytes": kept_bytes - 61_440,
             "removed_bytes": 0,
-            "edited_bytes": 61_440,
+            "edited_bytes": 50_000,
+            "masked_documents": 31,
+            "masked_bytes": 12_000,
+            "replaced_bytes": -560,
         },
-        {"languages": kept_languages},
+        {
+            "languages": kept_languages,
+            "personal_data": {
+                "email": {"found": 9_120, "documents": 5_410, "bytes": 182_400},
+                "ip": {"found": 312, "documents": 77, "bytes": 3_980},
+                "card": {"found": 0, "documents": 0, "bytes": 0},
+            },
+        },
+    )
+    quiz = {"items": 1_319, "items_found": 57, "texts": 2_638, "texts_too_short": 12, "documents": 41, "runs": 903}
+    shared_text = {
+        "set": told("quiz"),
+        "file": told("evals/quiz.jsonl"),
+        "line": 17,
+        "share": 0.96,
+        "key": "4503599627370503",
+        "text": told("How many steps does the keeper climb on nine mornings of two hundred and twelve each?"),
+        "document": told("HOW MANY steps does the keeper climb on nine mornings of 212 each? Answer below."),
+    }
+    overlap = _manifest(
+        "overlap",
+        1.4,
+        {"documents": unique, "text_bytes": text_bytes - removed * 6_480},
+        {
+            "sets": {told("quiz"): quiz, "reading": {**dict.fromkeys(quiz, 0), "items": 300, "texts": 300}},
+            "samples": [shared_text],
+        },
     )
 
     cells, total_after = [], 0
@@ -496,6 +525,7 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         "paragraph_hashes": hashed,
         "paragraphs": paragraphs,
         "annotations": annotate,
+        "contamination": overlap,
         "decisions": decide,
         "filtered": select,
         "quality": quality,

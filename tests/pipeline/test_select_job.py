@@ -217,6 +217,9 @@ def test_documents_and_bytes_add_up(selected):
         "removed": len(emptied),
         "kept_bytes": sum(left[key] for key in kept),
         "edited_bytes": sum(size[key] - left[key] for key in kept),
+        "masked_documents": 0,
+        "masked_bytes": 0,
+        "replaced_bytes": 0,
         "removed_bytes": sum(size[key] for key in emptied),
     }
     assert counts["edited_bytes"] > 0 and counts["removed"] == 2
