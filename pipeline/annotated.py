@@ -16,8 +16,7 @@ from pipeline.storage import StoredFile
 
 
 def files(corpus: Corpus, columns: Collection[str]) -> dict[str, tuple[StoredFile, ...]]:
-    """The files of each part that hold these columns: its annotations, of the models those that are asked for, and what
-    it shares with evaluation sets if that is.
+    """The files of each part that hold these columns: annotations, the models asked for, and shared evaluation texts.
 
     Whoever plans by them does nothing again when a model or a set is added that it does not ask.
     """
