@@ -56,8 +56,12 @@ class Filter(Section):
         description="Rules for documents of one language, of several (`de, fr`), or of all that are not named "
         "(`other`): {zh: {presets: […], overrides: {…}, minimum_score: …, quality: {MODEL: …}}}.",
     )
-    decontamination: Decontamination = Field(default=Decontamination(), description=Decontamination.__doc__)
-    personal_data: PersonalData = Field(default=PersonalData(), description=PersonalData.__doc__)
+    decontamination: Decontamination = Field(
+        default=Decontamination(), description="Evaluation sets, and what happens to documents that have their texts."
+    )
+    personal_data: PersonalData = Field(
+        default=PersonalData(), description="Placeholders for personal data in the texts that stay."
+    )
 
     @field_validator("quality", mode="before")
     @classmethod
