@@ -47,7 +47,7 @@ class Filter(Section):
         "its name for every use; the label's win.",
     )
     language: Language = Field(default=Language(), description="Language identification.")
-    urls: Urls = Field(default=Urls(), description=Urls.__doc__)
+    urls: Urls = Field(default=Urls(), description="Rules for the addresses of documents.")
     quality: dict[str, QualityModel] = Field(
         default={}, description="fastText models of your own by name: {NAME: {model: …, label: …, minimum: …}}."
     )

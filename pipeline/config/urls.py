@@ -61,7 +61,7 @@ class BlockLists(UrlLists):
 class Urls(Section):
     """Block and allow lists of addresses."""
 
-    block: BlockLists = Field(default=BlockLists(), description="What removes a document by its address.")
+    block: BlockLists = Field(default=BlockLists(), description="Lists of what removes a document by its address.")
     allow: UrlLists = Field(default=UrlLists(), description="Addresses that no block list removes.")
     only_allowed: bool = Field(
         default=False, description="Whether every document that is on no allow list is removed, too."
