@@ -119,3 +119,39 @@ def test_one_ranks_bad_gradient_is_skipped_by_all_and_named(kind: str) -> None:
     assert [r["steps"] for r in results] == [5, 5]
     assert all(r["norms"][3] != r["norms"][3] for r in results)  # nan on both
     assert results[0]["bad"] == results[1]["bad"] and len(results[0]["bad"]) == 1
+
+
+def overlapping() -> dict[str, Any]:
+    """What is still to come when gradients begin to travel, and what is still travelling when a block computes."""
+    with joined() as ranks:
+        decoder = model()
+        layout = layout_of("zero1", decoder, ranks, torch.float32)
+        optimizer = AdamW(layout, OptimizerConfig())
+        missing, travelling = [], []
+        reduce = layout._reduce
+
+        def noted(bucket: Any) -> None:
+            missing.append(sum(other.missing for other in layout.buckets))
+            reduce(bucket)
+
+        layout._reduce = noted
+        first, last = decoder.blocks[0], decoder.blocks[-1]
+        needed = [b for b in layout.buckets if any(name.startswith("blocks.2.feed_forward.down") for name in b.names)]
+        first.register_forward_hook(lambda *_: travelling.append(needed[0].sending is not None))
+        last.register_forward_pre_hook(lambda *_: travelling.append(needed[0].sending is not None))
+        for step in range(2):
+            batch = torch.randint(67, (2, 17), generator=torch.Generator().manual_seed(step))
+            layout.zero()
+            layout.backward(decoder(batch[:, :-1], batch[:, 1:]) / 2, last=True)
+            optimizer.step(1e-2)
+        return {"missing": missing, "travelling": travelling, "buckets": len(layout.buckets)}
+
+
+def test_buckets_travel_while_backward_and_forward_go_on() -> None:
+    for result in on_ranks(2, overlapping):
+        assert len(result["missing"]) == 2 * result["buckets"]
+        in_backward = result["missing"][: result["buckets"]]
+        assert in_backward == sorted(in_backward, reverse=True)  # as backward reaches them
+        assert in_backward[0] > 0.7 * len(list(model().parameters()))  # most were still to come
+        # In the second step the first block computed while the last one's weights were on their way; it waited itself.
+        assert result["travelling"][2:] == [True, False]
