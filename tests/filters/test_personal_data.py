@@ -158,11 +158,12 @@ def plain_find(text: str, public_only: bool) -> list[tuple[int, int, int]]:
     for start, end, _ in [*emails, (len(text), len(text), 0)]:
         while place < start:
             longest = None
-            for reach in range(min(start, place + 50), place, -1):
-                rows = [row for row, expression in enumerate(EXPRESSIONS) if expression.fullmatch(signs, place, reach)]
-                if any(good(signs, place, reach, PATTERNS[row].check, public_only) for row in rows):
-                    row = next(r for r in rows if good(signs, place, reach, PATTERNS[r].check, public_only))
-                    longest = (place, reach, KINDS.index(PATTERNS[row].kind))
+            begun = [row for row, expression in enumerate(EXPRESSIONS) if expression.match(signs, place)]
+            for reach in range(min(start, place + 50), place, -1) if begun else ():
+                rows = [row for row in begun if EXPRESSIONS[row].fullmatch(signs, place, reach)]
+                right = [row for row in rows if good(signs, place, reach, PATTERNS[row].check, public_only)]
+                if right:
+                    longest = (place, reach, KINDS.index(PATTERNS[right[0]].kind))
                     break
             if longest:
                 found.append(longest)
