@@ -91,6 +91,8 @@ def resolve(config: CorpusConfig, folder: Path) -> CorpusConfig:
         config.tokenizer.forbidden_file = absolute(config.tokenizer.forbidden_file)
     if config.filter.language.model:
         config.filter.language.model = absolute(config.filter.language.model)
+    if config.mix.hosts:
+        config.mix.hosts.files = {name: absolute(path) for name, path in config.mix.hosts.files.items()}
     config.dedup.against = [absolute(folder) for folder in config.dedup.against]
     for model in config.filter.quality.values():
         model.model = absolute(model.model)

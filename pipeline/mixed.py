@@ -16,10 +16,11 @@ from pipeline.parts import read_part, read_whole
 
 
 class Mixed(NamedTuple):
-    """Documents (all columns of the dataset) and the copies of each, uint16 [n], never 0."""
+    """Documents (all columns of the dataset), the copies of each, uint16 [n], never 0, and its cell of the part's."""
 
     documents: pa.RecordBatch
     copies: np.ndarray
+    cells: np.ndarray
 
 
 def plan(corpus: Corpus) -> list[Task]:
@@ -40,8 +41,8 @@ def read(task: Task, corpus: Corpus) -> Iterator[Mixed]:
     """The documents of one part that are in the mixture."""
     texts, mixture = (corpus.path(file.path) for file in task.inputs)
     drawn = read_whole(mixture)
-    keys, copies = vector(drawn["key"]), vector(drawn["copies"])
+    keys, copies, cells = (vector(drawn[name]) for name in ("key", "copies", "cell"))
     for batch in read_part(texts):
-        of_batch = copies[rows_of(batch["key"], keys)]
-        inside = of_batch > 0
-        yield Mixed(batch.filter(pa.array(inside)), of_batch[inside])
+        rows = rows_of(batch["key"], keys)
+        inside = copies[rows] > 0
+        yield Mixed(batch.filter(pa.array(inside)), copies[rows[inside]], cells[rows[inside]])

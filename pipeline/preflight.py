@@ -43,6 +43,10 @@ def check(config: CorpusConfig, stages: Sequence[str]) -> None:
         evaluation_sets.check(config.filter.decontamination)
     if "filter" in stages or "mix" in stages or ("tokenizer" in stages and config.tokenizer.weights.languages):
         _check_languages(config, _language_labels(config.filter.language.model))
+    if "mix" in stages and config.mix.hosts:
+        from pipeline.mixing import host_lists
+
+        host_lists(config.mix.hosts)
     if config.tokenizer.path and ("tokenizer" in stages or "tokenize" in stages):
         _check_tokenizer(config, config.tokenizer.path)
     if config.tokenizer.extend and "tokenizer" in stages:
@@ -91,7 +95,6 @@ def _language_labels(path: str | None) -> list[str]:
 def _check_languages(config: CorpusConfig, labels: list[str]) -> None:
     """Refuses languages that no document will ever be in."""
     from filters.language import UNKNOWN
-    from filters.mixture import OTHER
     from pipeline.config.languages import languages_of
     from pipeline.preset_uses import entries
 
@@ -103,7 +106,7 @@ def _check_languages(config: CorpusConfig, labels: list[str]) -> None:
         named += [(f"filter.by_language.{key}", language) for language in languages_of(key)]
     for name, model in config.filter.quality.items():
         named += [(f"filter.quality.{name}.languages", language) for language in model.languages or ()]
-    named += [("mix.languages", language) for language in config.mix.languages if language != OTHER]
+    named += [("mix.languages", language) for language in config.mix.languages.named]
     named += [("tokenizer.weights.languages", language) for language in config.tokenizer.weights.languages]
     for key, language in named:
         if language != UNKNOWN and language not in labels:

@@ -29,14 +29,18 @@ from pipeline.jobs import (
     score,
     select,
     sign,
+    survey,
+    tally,
     train_tokenizer,
+    weigh,
+    yardstick,
 )
 
 JOBS: dict[str, tuple[Job, ...]] = {
     "ingest": (ingest.JOB,),
     "dedup": (sign.JOB, match.JOB, score.JOB, cluster.JOB, hash_paragraphs.JOB, drop_paragraphs.JOB),
     "filter": (annotate.JOB, quality.JOB, overlap.JOB, decide.JOB, select.JOB),
-    "mix": (mix.JOB,),
+    "mix": (survey.JOB, yardstick.JOB, weigh.JOB, tally.JOB, mix.JOB),
     "tokenizer": (count.JOB, train_tokenizer.JOB),
     "tokenize": (encode.JOB, gather.JOB),
 }

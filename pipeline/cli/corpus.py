@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import dedup
+from pipeline.cli import dedup, mix
 from pipeline.cli import filter as filtering
 from pipeline.cli.outputs import folder_of
 from pipeline.cli.running import Config, DryRun, Options, Runner, Workers, known, run_jobs
@@ -16,14 +16,14 @@ _STAGE_HELP = {
     "ingest": "Read crawl files into documents. What cannot be read goes to rejects/.",
     "dedup": "Find copies across dumps, exact and near, and decide which one stays.",
     "filter": "Measure every document, then keep those that pass the rules.",
-    "mix": "Draw the mixture: the shares of sources and languages.",
+    "mix": "Draw the mixture: how often each document is used, so that domains have their shares.",
     "tokenize": "Encode, shuffle and write the token shards.",
 }
 _BELOW: dict[str, dict[str, Callable[..., None]]] = {  # verbs below a stage's
     "dedup": {"report": dedup.report},
     "filter": {"explain": filtering.explain, "presets": filtering.presets},
 }
-_OWN: dict[str, Callable[..., None]] = {"filter": filtering.run}  # stages with options of their own
+_OWN: dict[str, Callable[..., None]] = {"filter": filtering.run, "mix": mix.run}  # stages with options of their own
 
 
 def add_to(app: typer.Typer) -> None:

@@ -36,8 +36,9 @@ def run_jobs(
     options: list[str] | None,
     dry_run: bool,
     only: str | None = None,
+    tell: bool = True,
 ) -> None:
-    """Runs stages of a corpus under a live display; ``only`` one job of them."""
+    """Runs stages of a corpus under a live display, ``only`` one job of them; then tells the output folder."""
     interruption.stop_at_once()
     config = configured(path, runner, workers, options)  # before Beam, which takes a second to import
     quiet.quieten_workers()
@@ -55,7 +56,8 @@ def run_jobs(
         return
     with Display() as display:
         pipeline_stages.run(corpus, stages, display, only)
-    typer.echo(corpus.config.output)
+    if tell:
+        typer.echo(corpus.config.output)
 
 
 def configured(path: Path, runner: str | None, workers: int | None, options: list[str] | None) -> CorpusConfig:

@@ -73,14 +73,17 @@ class CorpusConfig(Section):
         return sources
 
     @model_validator(mode="after")
-    def _shares_add_up(self) -> CorpusConfig:
-        for key, shares in [("mix.sources", self.mix.sources), ("mix.languages", self.mix.languages)]:
-            if shares and abs(sum(shares.values()) - 1) > 1e-6:
-                raise ValueError(f"{key} adds up to {sum(shares.values()):g}, not to 1")
+    def _mixture_has_documents(self) -> CorpusConfig:
         names = [source.name for source in self.sources]
-        for name in self.mix.sources:
+        for name in self.mix.sources.named:
             if name not in names:
                 raise ValueError(f"mix.sources.{name} is no source; {nearest(name, names)}")
+        models = [name for name, model in self.filter.quality.items() if model.classify]
+        for name in self.mix.labels:
+            if name not in models:
+                raise ValueError(
+                    f"mix.labels.{name} is no model of filter.quality that classifies; {nearest(name, models)}"
+                )
         self._shares_have_documents()
         return self
 
@@ -111,7 +114,8 @@ class CorpusConfig(Section):
 
     def _shares_have_documents(self) -> None:
         """Refuses shares by language that the filter is certain to leave without a document."""
-        keep, shares = self.filter.language.keep, self.mix.languages
+        keep, axis = self.filter.language.keep, self.mix.languages
+        shares = {**axis.shares, **axis.at_least}
         for name, share in shares.items():
             if not keep or not share:
                 continue

@@ -39,12 +39,18 @@ def plan(corpus: Corpus) -> list[Task]:
     if config.path:
         return []
     tasks = mixed.plan(corpus)
-    if config.weights.sources or config.weights.languages:
-        unit, by_source, others = whole_weights(config.weights.sources, config.weights.languages)
+    add_weights(corpus, tasks)
+    return tasks
+
+
+def add_weights(corpus: Corpus, tasks: list[Task]) -> None:
+    """Gives tasks that read a part each the weights of its source, where the config has any."""
+    weights = corpus.config.tokenizer.weights
+    if weights.sources or weights.languages:
+        unit, by_source, others = whole_weights(weights.sources, weights.languages)
         sources = {receipt.task: receipt.outcome.details["source"] for receipt in corpus.receipts("filtered")}
         for task in tasks:
             task.arguments.update(unit=unit, weights=by_source.get(sources[task.name], others))
-    return tasks
 
 
 def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
@@ -52,8 +58,8 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     scheme, unit, weights = pretokenizer(settings["name"]), task.arguments.get("unit", 1), task.arguments.get("weights")
     with PieceCounter(scheme, unit) as counter:
         try:
-            for documents, copies in mixed.read(task, corpus):
-                counter.add(documents["text"], _times(copies, documents["language"], weights))
+            for documents, copies, _ in mixed.read(task, corpus):
+                counter.add(documents["text"], times_of(copies, documents["language"], weights))
                 progress.advance(documents.num_rows, text_bytes(documents["text"]))
         except ValueError as error:
             raise GristmillError(f"tokenizer: {error}") from error
@@ -62,7 +68,7 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     return Outcome({"distinct_pieces": rows}, {}, (corpus.stored(file),))
 
 
-def _times(copies: np.ndarray, languages: pa.Array, weights: dict[str, int] | None) -> np.ndarray:
+def times_of(copies: np.ndarray, languages: pa.Array, weights: dict[str, int] | None) -> np.ndarray:
     """How often each document counts, in parts of an occurrence.
 
     Raises:

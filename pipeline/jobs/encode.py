@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.language import UNKNOWN
-from pipeline import manifests, mixed, progress, storage
+from pipeline import manifests, mixed, mixture_tables, progress, storage
 from pipeline.arrays import vector
 from pipeline.config import CorpusConfig
 from pipeline.corpus import Corpus
@@ -48,10 +48,14 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     around = {"begin": settings["begin_token"], "end": settings["end_token"]}
     seed, rearranged = settings["seed"], 0
     languages: dict[str, dict[str, int]] = {}
-    for documents, copies in mixed.read(task, corpus):
+    cells: dict[int, int] = {}
+    for documents, copies, of_cells in mixed.read(task, corpus):
         encoded = encoder.encode(documents["text"], **around)
         keys = vector(documents["key"])
         splits = shuffle.splits_of(keys, seed, settings["validation_share"], settings["test_share"])
+        written = np.where(splits == list(runs).index("train"), copies, 1) * np.diff(encoded.offsets)
+        for cell, tokens in enumerate(np.bincount(of_cells, written).astype(np.int64).tolist()):
+            cells[cell] = cells.get(cell, 0) + tokens
         for number, (split, run) in enumerate(runs.items()):
             # A document is held out once, and as it is, however often the mixture would repeat it in training.
             times, rate = (copies, settings["fill_in_middle"]) if split == "train" else (1, 0)
@@ -75,7 +79,8 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     for what in ("tokens", "documents"):
         counts[what] = sum(counts[f"{split}_{what}"] for split in shuffle.SPLITS)
     counts["rearranged"] = rearranged
-    return Outcome(counts, {"languages": languages}, tuple(file for run in runs.values() for file in run.files))
+    files = tuple(file for run in runs.values() for file in run.files)
+    return Outcome(counts, {"languages": languages, "cells": [cells[cell] for cell in sorted(cells)]}, files)
 
 
 class _Runs:
@@ -141,9 +146,11 @@ def _built(tokenizer_hash: str, output: str) -> Encoder:
 
 
 def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
-    """Counts, and compression by language."""
+    """Counts, compression by language, and the tokens that are written of each domain of the mixture."""
     languages = manifests.add_nested([outcome.details["languages"] for outcome in outcomes])
-    return Outcome(manifests.add_counts([outcome.counts for outcome in outcomes]), {"languages": languages})
+    tokens = mixture_tables.tokens_by_axis(corpus, [outcome.details["cells"] for outcome in outcomes])
+    details = {"languages": languages, "domains": tokens}
+    return Outcome(manifests.add_counts([outcome.counts for outcome in outcomes]), details)
 
 
-JOB = Job("encode", "runs", 2, settings_of, plan, work, summarise=summarise)
+JOB = Job("encode", "runs", 3, settings_of, plan, work, summarise=summarise)

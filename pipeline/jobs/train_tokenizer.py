@@ -71,7 +71,7 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
         if "path" in settings:
             tokenizer = read_tokenizer(settings["path"])
         else:
-            tokenizer, counts = _trained(task, settings, corpus)
+            tokenizer, counts = trained(task.inputs[0], settings, corpus, FOLDER)
     except ValueError as error:
         raise GristmillError(f"tokenizer: {error}") from error
     files = [corpus.stored(file) for file in write_tokenizer(tokenizer, corpus.path(FOLDER))]
@@ -81,13 +81,21 @@ def work(task: Task, settings: dict[str, Any], corpus: Corpus) -> Outcome:
     return Outcome(counts, details, tuple(files))
 
 
-def _trained(task: Task, settings: dict[str, Any], corpus: Corpus) -> tuple[formats.Tokenizer, dict[str, int]]:
-    """Learns the merges from the counts of all parts; one that was killed goes on from its last checkpoint."""
+def trained(
+    counted: StoredFile, settings: dict[str, Any], corpus: Corpus, folder: str
+) -> tuple[formats.Tokenizer, dict[str, int]]:
+    """Learns the merges from the counts of all parts; one that was killed goes on from its last checkpoint.
+
+    Args:
+        counted: the counts.
+        settings: those of ``settings_of``, without a path.
+        corpus: whose they are.
+        folder: where the tokenizer will lie, and its checkpoint until then.
+    """
     asked = {name: value for name, value in settings.items() if name not in ("pretokenizer", "extend", "content")}
     scheme, vocabulary = pretokenizer(settings["pretokenizer"]), asked.pop("vocabulary")
     asked["special_tokens"] = dict(settings["special_tokens"])  # ids in this order
     base = read_tokenizer(settings["extend"]) if settings["extend"] else None
-    [counted] = task.inputs
     with storage.open_read(corpus.path(counted.path)) as stream:
         counts = CountFile(stream, scheme, counted.path)
         learned = learn(
@@ -95,7 +103,7 @@ def _trained(task: Task, settings: dict[str, Any], corpus: Corpus) -> tuple[form
             scheme,
             vocabulary,
             base=base,
-            checkpoint=checkpoint_in(corpus.path(FOLDER), _key(task, settings)),
+            checkpoint=checkpoint_in(corpus.path(folder), _key(counted, settings)),
             progress=lambda done, of: progress.expect(done, of),
             **asked,
         )
@@ -103,8 +111,8 @@ def _trained(task: Task, settings: dict[str, Any], corpus: Corpus) -> tuple[form
     return learned, {"pieces": pieces, "distinct_pieces": counts.num_rows, "asked": vocabulary}
 
 
-def _key(task: Task, settings: dict[str, Any]) -> str:
-    told = json.dumps([settings, [file.sha256 for file in task.inputs]], sort_keys=True)
+def _key(counted: StoredFile, settings: dict[str, Any]) -> str:
+    told = json.dumps([settings, [counted.sha256]], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 

@@ -334,30 +334,41 @@ class SelectDetails(Part):
 
 
 class Cell(Part):
-    """One cell of the mixture: how often its documents are repeated (``epochs``)."""
+    """One cell of the mixture, named on the axes that are steered; amounts are in the unit of the mixture."""
 
-    source: str = ""
-    language: str | None = None
+    domains: dict[str, str] = Field(default_factory=dict)
     documents: int = 0
-    bytes_before: int = 0
-    epochs: float | None = None
-    bytes_after: int = 0
+    amount_before: int = 0
+    amount_after: int = 0
+    planned_epochs: float | None = None
+    epochs: float = 0.0
+    cap: float | None = None
+    binds: bool = False
 
 
 class Shares(Part):
-    """A share of all bytes, 0 to 1, before mixing, as asked for, and as reached."""
+    """A share of the whole, 0 to 1, of a domain: before mixing, as asked for, as planned, and as reached."""
 
-    before: float | None = None
+    documents: int = 0
+    amount_before: int = 0
+    amount_after: int = 0
+    before: float = 0.0
     target: float | None = None
-    after: float | None = None
+    planned: float | None = None
+    after: float = 0.0
+    epochs: float | None = None
 
 
 class MixDetails(Part):
-    """Of stage ``mix``."""
+    """Of stage ``mix``. ``asked``, ``planned`` and ``most`` are totals in ``unit``; None where nothing was asked."""
 
+    unit: str = "bytes"
+    message: str = ""
+    asked: float | None = None
+    planned: float | None = None
+    most: float | None = None
+    axes: dict[str, dict[str, Shares]] = Field(default_factory=dict)
     cells: list[Cell] = Field(default_factory=list)
-    sources: dict[str, Shares] = Field(default_factory=dict)
-    languages: dict[str, Shares] = Field(default_factory=dict)
 
 
 class Compression(Part):
@@ -384,9 +395,10 @@ class Encoded(Part):
 
 
 class EncodeDetails(Part):
-    """Of stage ``encode``."""
+    """Of stage ``encode``. ``domains``: tokens in the shards, by axis and domain of the mixture."""
 
     languages: dict[str, Encoded] = Field(default_factory=dict)
+    domains: dict[str, dict[str, int]] = Field(default_factory=dict)
 
 
 class Tokens(Part):
@@ -428,6 +440,10 @@ STAGES = (
     StageKind("overlap", "contamination", OverlapDetails, optional=True),
     StageKind("decide", "decisions", DecideDetails),
     StageKind("select", "filtered", SelectDetails),
+    StageKind("survey", "domains", Part, optional=True),
+    StageKind("yardstick", "yardstick", Part, optional=True),
+    StageKind("weigh", "tokens", Part, optional=True),
+    StageKind("tally", "cells", Part, optional=True),
     StageKind("mix", "mixture", MixDetails),
     StageKind("count", "counts", Part, optional=True),
     StageKind("tokenizer", "tokenizer", TokenizerDetails),

@@ -83,11 +83,14 @@ def test_a_mixture_reaches_its_shares_by_repeating(corpus_of):
     corpus, output = corpus_of(mix={"languages": {"en": 0.5, "zh": 0.5}, "max_epochs": 3.0})
     run(corpus)
     details = corpus.manifest("mixture")["details"]
-    assert details["languages"]["zh"]["before"] < 0.4
+    languages = details["axes"]["language"]
+    assert details["unit"] == "tokens"
+    assert languages["zh"]["before"] < 0.4
+    assert details["planned"] == pytest.approx(details["asked"])
     for language in ("en", "zh"):
-        assert details["languages"][language]["after"] == pytest.approx(0.5, abs=0.03)
+        assert languages[language]["after"] == pytest.approx(0.5, rel=0.01)
     mixture = runs.table(output, "mixture")
-    assert pc.max(mixture["copies"]).as_py() == 3
+    assert 1 < pc.max(mixture["copies"]).as_py() <= 3
     drawn = dict(zip(mixture["key"].to_pylist(), mixture["copies"].to_pylist()))
     seen: dict[str, Counter] = {"train": Counter(), "validation": Counter()}
     for path in (output / "shards").glob("*.arrow"):

@@ -409,25 +409,26 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
                 total_after += after
                 cells.append(
                     {
-                        "source": source,
-                        "language": language,
+                        "domains": {"source": source, "language": language},
                         "documents": count,
-                        "bytes_before": count * 6_900,
+                        "amount_before": count * 6_900,
+                        "planned_epochs": epochs,
                         "epochs": epochs,
-                        "bytes_after": after,
+                        "amount_after": after,
+                        "cap": 2.5,
+                        "binds": epochs == 2.5,
                     }
                 )
 
-    def shared(field: str, targets: dict[str, float]) -> dict[str, dict]:
-        before_total = sum(cell["bytes_before"] for cell in cells)
-        return {
-            key: {
-                "before": sum(cell["bytes_before"] for cell in cells if cell[field] == key) / before_total,
-                "target": targets.get(key),
-                "after": sum(cell["bytes_after"] for cell in cells if cell[field] == key) / total_after,
-            }
-            for key in dict.fromkeys(cell[field] for cell in cells)
-        }
+    def along(axis: str, targets: dict[str, float]) -> dict[str, dict]:
+        before, rows = sum(cell["amount_before"] for cell in cells), {}
+        for name in dict.fromkeys(cell["domains"][axis] for cell in cells):
+            own = [cell for cell in cells if cell["domains"][axis] == name]
+            sums = {key: sum(cell[key] for cell in own) for key in ("documents", "amount_before", "amount_after")}
+            shares = {"before": sums["amount_before"] / before, "after": sums["amount_after"] / total_after}
+            epochs = sums["amount_after"] / sums["amount_before"]
+            rows[name] = sums | shares | {"target": targets.get(name), "planned": shares["after"], "epochs": epochs}
+        return rows
 
     copies = sum(round(cell["documents"] * cell["epochs"]) for cell in cells)
     mix = _manifest(
@@ -435,9 +436,13 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         0.18,
         {"documents": kept, "copies": copies, "bytes": total_after},
         {
+            "unit": "bytes",
+            "message": f"{total_after:,} bytes",
+            "asked": float(total_after),
+            "planned": float(total_after),
+            "most": float(total_after),
+            "axes": {"source": along("source", dict(zip(sources, (0.5, 0.5)))), "language": along("language", {})},
             "cells": cells,
-            "sources": shared("source", dict(zip(sources, (0.5, 0.5)))),
-            "languages": shared("language", {}),
         },
     )
 
@@ -529,6 +534,10 @@ def manifests(dumps: int, documents: int, hostile: bool, seed: int) -> dict[str,
         "decisions": decide,
         "filtered": select,
         "quality": quality,
+        "domains": _manifest("survey", 0.11, {"documents": kept}, {}),
+        "yardstick": _manifest("yardstick", 1.9, {"vocabulary": 32_000}, {}),
+        "tokens": _manifest("weigh", 0.7, {"documents": kept, "tokens": int(total_after / 4.02)}, {}),
+        "cells": _manifest("tally", 0.05, {"rows": 4_096}, {}),
         "mixture": mix,
         "tokenizer": trained,
         "runs": encode,

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from dedup.minhash import MinHashSettings, signatures
-from filters import mixture
 from filters.decisions import decide
+from filters.mixture import draws, plan
+from filters.mixture.targets import Wishes
 from pipeline import config, config_file, manifests, rules
 from pipeline.errors import ConfigError
 from pipeline.jobs import annotate, train_tokenizer
@@ -25,7 +26,7 @@ LIMITS = {
     "dedup.seed": 2**63 - 1,
     "mix.seed": 2**63 - 1,
     "shards.seed": 2**63 - 1,
-    "mix.total_bytes": 2**63 - 1,
+    "mix.total": 2**63 - 1,
     "tokenizer.min_frequency": 2**63 - 1,
     "tokenizer.model_vocabulary": 2**31 - 1,
     "tokenizer.vocabulary": 2**21 - 1,
@@ -76,8 +77,41 @@ def refused(change: dict) -> str:
         ({"dedup": {"bands": 2, "rows": 65536}}, "bands × rows = 2 × 65536 = 131072 values, and 65536 is the most"),
         ({"dedup.max_pairs_in_memory": 2**30 + 1}, "in_memory: input should be less than or equal to 1073741824"),
         ({"dedup.bands": "many"}, "dedup.bands: input should be a valid integer"),
-        ({"mix.sources": {"web": 0.5}}, "mix.sources adds up to 0.5, not to 1"),
+        ({"mix.sources": {"web": 0.5}}, "mix.sources: adds up to 0.5, not to 1"),
         ({"mix.sources": {"wep": 1.0}}, "mix.sources.wep is no source; did you mean `web`?"),
+        ({"mix.sources.weights": {"wep": 1.0}}, "mix.sources.wep is no source; did you mean `web`?"),
+        (
+            {"mix.languages.temprature": 0.3},
+            "mix.languages.temprature: there is no such key; did you mean `temperature`",
+        ),
+        (
+            {"mix.languages": {"temperature": 0.3, "shares": {"en": 1}}},
+            "mix.languages: `shares` and `temperature` exclude each other: give one of them",
+        ),
+        ({"mix.languages": {"shares": {"en": 1}, "at_least": {"en": 0.5}}}, "`at_least` has no effect on `shares`"),
+        ({"mix.languages.at_least": {"en": 0.7, "zh": 0.7}}, "mix.languages: `at_least` adds up to 1.4, more than 1"),
+        ({"mix.hosts": {"weights": {"a": 1}}}, "mix.hosts: needs `lists` or `files`"),
+        (
+            {"mix.hosts": {"lists": {"code": ["x.org"]}, "weights": {"cod": 1}}},
+            "mix.hosts: `cod` is no list of hosts; did you mean `code`?",
+        ),
+        ({"mix.hosts": {"lists": {"other": ["x.org"]}}}, "mix.hosts: `other` stands for hosts of no list"),
+        ({"mix.labels": {"topic": {}}}, "mix.labels: `topic` asks for nothing; give shares"),
+        (
+            {"mix.labels": {"topik": {"a": 1}}, "filter.quality": {"topic": {"model": "m.bin", "classify": True}}},
+            "mix.labels.topik is no model of filter.quality that classifies; did you mean `topic`?",
+        ),
+        (
+            {"mix.languages.weights": {"fi": 3}},
+            "mix: `languages.weights.fi` repeats documents 3 times and `max_epochs` is",
+        ),
+        (
+            {"mix.rehydrate": {"up_to": 10}},
+            "mix: `rehydrate` repeats documents 10 times and `max_epochs` is 1: raise it",
+        ),
+        ({"mix.rehydrate": {}}, "mix.rehydrate: give either `weights` or `up_to`"),
+        ({"mix.rehydrate": {"weights": {2: 2}}}, "begin with size 1"),
+        ({"mix.unit": "token"}, "mix.unit: "),
         ({"filter.presets": ["gopher-qualty"]}, "gopher-quality"),
         ({"filter.overrides": {"gopher": {}}}, "filter.overrides.gopher: this preset is not among filter.presets"),
         (
@@ -176,13 +210,12 @@ def test_the_largest_numbers_that_are_allowed_work():
     keys, texts = np.arange(8, dtype=np.uint64), pa.array(["to be or not to be that is the question"] * 8)
     seed = largest.dedup.seed
     signatures(texts, MinHashSettings(seed=1))  # the kernels are compiled for a small seed already
-    mixture.copies(keys, 0.5, 0)
+    draws.buckets_of(keys, 0)
     assert len(set(signatures(texts, MinHashSettings(seed=seed)).minima[:, 0].tolist())) == 1
-    assert mixture.copies(keys, 0.5, largest.mix.seed).sum() <= 8
+    assert len(set(draws.buckets_of(keys, largest.mix.seed).tolist())) == 8
     assert len(set(shuffle.shuffle_hash(keys, 0, largest.shards.seed).tolist())) == 8
     assert len(shuffle.splits_of(keys, largest.shards.seed, 0.5)) == len(keys)
-    planned = mixture.plan({("web", "en"): 10**6}, None, None, 1.0, largest.mix.total_bytes)
-    assert planned.total_bytes == 10**6
+    assert plan.plan({("web",): 10**6}, {"source": Wishes()}, total=largest.mix.total).total == 10**6
 
 
 def filters(**settings) -> config.Filter:

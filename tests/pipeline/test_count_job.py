@@ -110,10 +110,10 @@ def test_weights_that_cannot_be_added_up_are_one_line(tmp_path):
 def test_a_weight_times_the_copies_does_not_wrap():
     """Half of 2^64 wraps to a number below 0, twice that to 0."""
     languages, weights = pa.array(["zh", "en", None]), {"zh": 1 << 61, "": 3}
-    assert count._times(np.array([1, 2, 0], np.uint8), languages, weights).tolist() == [1 << 61, 6, 0]
+    assert count.times_of(np.array([1, 2, 0], np.uint8), languages, weights).tolist() == [1 << 61, 6, 0]
     for copies in (4, 8):
         with pytest.raises(ValueError, match=r"make it count [\d,]+ times: give weights of fewer digits"):
-            count._times(np.array([copies, 1, 1], np.uint8), languages, weights)
+            count.times_of(np.array([copies, 1, 1], np.uint8), languages, weights)
 
 
 def test_entries_of_a_forbidden_file(tmp_path):
