@@ -1,6 +1,7 @@
 """Six real dumps through every stage, checked against what can be counted without our code."""
 
 import json
+import shutil
 import unicodedata
 
 import numpy as np
@@ -9,6 +10,8 @@ import pyarrow.compute as pc
 import pytest
 import runs
 from tokenizers import Tokenizer
+
+from pipeline.config import Mix
 
 CONFIG = runs.HERE / "snapshots.yaml"
 
@@ -180,3 +183,28 @@ def test_the_dedup_curve_is_what_brute_force_says(done):
         assert (point["documents"], point["removed"]) == (len(inside), removed)
     assert [point["dumps"] for point in curve] == [1, 2, 3, 4, 5, 6]
     assert curve[-1]["share"] > 0.5
+
+
+@pytest.mark.parametrize("shares", [{"en": 0.5, "zh": 0.5}, {"en": 0.15, "zh": 0.85}])
+def test_a_mixture_in_tokens_is_within_one_per_cent_in_the_shards(done, tmp_path, shares):
+    _, _, output = done
+    shutil.copytree(output, tmp_path / "mixed")
+    given = shutil.copytree(output / "tokenizer", tmp_path / "given")
+
+    def mixed(config):
+        config.mix = Mix(languages=shares, max_epochs=6, total=2_000_000)
+        config.tokenizer = config.tokenizer.model_validate({"path": str(given)})
+        config.shards.validation_share = 0.0
+
+    corpus, ran = runs.run(CONFIG, tmp_path / "mixed", 2, mixed)
+    assert "sign" not in ran and "select" not in ran and "yardstick" not in ran
+    filtered = runs.table(tmp_path / "mixed", "filtered", ["key", "language"])
+    language_of = dict(zip(filtered["key"].to_pylist(), filtered["language"].to_pylist()))
+    tokens: dict[str, int] = {}
+    for _, key, row in shard_rows(tmp_path / "mixed"):
+        tokens[language_of[key]] = tokens.get(language_of[key], 0) + len(row)
+    assert sum(tokens.values()) == pytest.approx(2_000_000, rel=0.01)
+    absent = set(language_of.values()) - set(tokens)
+    for name, share in shares.items():
+        assert tokens[name] / sum(tokens.values()) == pytest.approx(share, rel=0.01)
+    assert corpus.manifest("runs")["details"]["domains"]["language"] == {**dict.fromkeys(absent, 0), **tokens}
