@@ -1,11 +1,12 @@
-"""What deduplication changes for a model: two equal runs, on the raw and on the deduplicated snapshot dumps.
+"""What deduplication changes for a model: equal runs, on the raw and on the deduplicated snapshot dumps.
 
     python -m benchmarks.dedup_training --json --chart docs/dedup-training.svg
 
 Both train the same small model from the same weights on as many tokens, with one tokenizer, and are measured on the
-same held-out documents in bits per byte. Held out are whole clusters of copies, of which one document is measured on;
-what else resembles one of these (Jaccard similarity of 5-word shingles, exact, of all pairs) is withheld from both runs
-too, so that neither has seen a near copy of what it is asked. Given again, the command goes on where it stopped.
+same held-out documents in bits per byte, with several seeds, which say what is chance. Held out are whole clusters of
+copies, of which one document is measured on; what else resembles one of these (Jaccard similarity of 5-word shingles,
+exact, of all pairs) is withheld from all runs too, so that none has seen a near copy of what it is asked. Given again,
+the command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ from training.trainer import train
 NGRAM = 5
 MOST_SIMILAR = 0.3  # a document this like a held-out one is withheld; the pipeline joins copies from 0.7 on
 CORPORA = ("raw", "deduplicated")
-CONTEXT, BATCH = 512, 8
-MEASUREMENTS = 6  # of the held-out documents, beside the one at the start
+CONTEXT, BATCH = 256, 4  # many small steps learn most from little text
+MEASUREMENTS = 5  # of the held-out documents, beside the one at the start
 
 
 class Division(NamedTuple):
@@ -60,11 +61,12 @@ def main() -> int:
     parser.add_argument(
         "--passes", type=float, default=1.0, help="of the deduplicated text, in tokens: both runs' length"
     )
-    parser.add_argument("--held-out", type=int, default=60, help="clusters held out")
+    parser.add_argument("--seeds", type=int, default=2, help="of weights and order; each is a run on either corpus")
+    parser.add_argument("--held-out", type=int, default=50, help="clusters held out")
     parser.add_argument("--preset", default="2m", help="the model")
     parser.add_argument("--vocabulary", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the clusters that take part and are held out")
     parser.add_argument("--chart", type=Path, help="draw the curves into this SVG file")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, in the last line")
     arguments = parser.parse_args()
@@ -78,29 +80,32 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     division = divide(documents["text"], kept, clusters, arguments.share, arguments.held_out, arguments.seed)
     shards = _shards(arguments, documents, division)
     tokens = round(arguments.passes * _tokens(shards["deduplicated"]))
-    runs = {name: _run(arguments, name, shards[name], shards["held-out"], tokens) for name in CORPORA}
-
-    results, curves = [], {}
-    for name, rows in runs.items():
-        measured = [r for r in rows if "bits_per_byte" in r]
-        steps = [r for r in rows if "loss" in r]
-        curves[name] = [(r["step"] * CONTEXT * BATCH, r["bits_per_byte"]) for r in measured]
+    seeds = range(arguments.seeds)
+    runs = {  # seed by seed, so that an interrupted comparison has whole pairs
+        (name, seed): _run(arguments, name, shards[name], shards["held-out"], tokens, seed)
+        for seed in seeds
+        for name in CORPORA
+    }
+    curves = {key: _curve(rows) for key, rows in runs.items()}
+    means = {
+        name: [(at[0][0], float(np.mean([bits for _, bits in at]))) for at in zip(*(curves[name, s] for s in seeds))]
+        for name in CORPORA
+    }
+    results = []
+    for name in CORPORA:
         results += [
-            row(name, f"after {tokens:,} tokens", "bits_per_byte", bits, "bits/byte") for tokens, bits in curves[name]
+            row(name, f"after {at:,} tokens, mean of seeds", "bits_per_byte", bits, "bits/byte")
+            for at, bits in means[name]
         ]
-        last = steps[-max(1, len(steps) // 20) :]
-        results += [
-            row(name, "training loss, last 5 % of the steps", "loss", np.mean([r["loss"] for r in last]), "nats/token"),
-            row(name, "held-out loss at the end", "loss", measured[-1]["validation_loss"], "nats/token"),
-            row(name, "tokens in the shards", "tokens", _tokens(shards[name]), "tokens"),
-            row(name, "training", "tokens_per_s", np.median([r["tokens_per_s"] for r in steps]), "tokens/s"),
-        ]
-    results.append(row("gristmill", "corpora and both runs", "seconds", time.monotonic() - began, "s"))
+        results += _ends(name, [runs[name, seed] for seed in seeds])
+        results.append(row(name, "tokens in the shards", "tokens", _tokens(shards[name]), "tokens"))
+    results.append(row("gristmill", "corpora and all runs", "seconds", time.monotonic() - began, "s"))
     if arguments.chart:
-        write_curves(
-            arguments.chart, curves, "Two equal runs on the same held-out documents", "training tokens", "bits per byte"
-        )
-    ends = {name: curve[-1][1] for name, curve in curves.items()}
+        title = f"Bits per byte of the same held-out documents, mean of {arguments.seeds} seeds"
+        later = {name: curve[1:] for name, curve in means.items()}  # the start would leave no room for what differs
+        write_curves(arguments.chart, later, title, "training tokens", f"before training {means['raw'][0][1]:.2f}")
+    ends = {name: curve[-1][1] for name, curve in means.items()}
+    chance = max(np.ptp([curves[name, seed][-1][1] for seed in seeds]) for name in CORPORA)
     held_out, trained = set(division.held_out.tolist()), {*division.raw.tolist(), *division.deduplicated.tolist()}
     return {
         "name": "dedup_training",
@@ -109,19 +114,44 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "results": results,
         "ratios": {"raw": round(ends["raw"] / ends["deduplicated"], 4)},
         "checks": {
-            "both runs took the same tokens": len({curve[-1][0] for curve in curves.values()}) == 1,
+            "all runs took the same tokens": len({curve[-1][0] for curve in curves.values()}) == 1,
             "no held-out document is trained on": not held_out & trained,
             f"none resembles one that is: Jaccard below {MOST_SIMILAR}": division.most_similar < MOST_SIMILAR,
-            "both learned": all(curve[-1][1] < curve[0][1] for curve in curves.values()),
-            "both began alike": len({curve[0][1] for curve in curves.values()}) == 1,
+            "all learned": all(curve[-1][1] < curve[0][1] for curve in curves.values()),
+            "the runs of a seed began alike": all(
+                len({curves[name, seed][0] for name in CORPORA}) == 1 for seed in seeds
+            ),
         },
         "notes": [
             f"{len(division.held_out)} held-out documents; {division.withheld} documents are withheld from both runs, "
             f"{len(division.raw)} are raw, {len(division.deduplicated)} deduplicated",
             f"highest Jaccard similarity of a held-out document to one trained on: {division.most_similar:.3f}",
-            f"runs: {folder}/runs; gristmill report {folder}/runs/raw {folder}/runs/deduplicated",
+            f"bits per byte at the end: raw {ends['raw']:.4f}, deduplicated {ends['deduplicated']:.4f}; "
+            f"the seeds of one corpus differ by up to {chance:.4f}",
+            f"curves: gristmill report {folder}/runs/*",
         ],
     }
+
+
+def _curve(rows: list[dict[str, Any]]) -> list[tuple[int, float]]:
+    """Training tokens and bits per byte of each measurement of a run."""
+    return [(r["step"] * CONTEXT * BATCH, r["bits_per_byte"]) for r in rows if "bits_per_byte" in r]
+
+
+def _ends(name: str, runs: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Where the runs on a corpus ended, seed by seed, and how far what they read lies from what they are asked."""
+    steps = [[r for r in rows if "loss" in r] for rows in runs]
+    late = [r["loss"] for each in steps for r in each[-max(1, len(each) // 20) :]]
+    held = [[r for r in rows if "validation_loss" in r][-1]["validation_loss"] for rows in runs]
+    return [
+        *(
+            row(name, f"at the end, seed {seed}", "bits_per_byte", _curve(rows)[-1][1], "bits/byte")
+            for seed, rows in enumerate(runs)
+        ),
+        row(name, "training loss, last 5 % of the steps", "loss", np.mean(late), "nats/token"),
+        row(name, "held-out loss at the end", "loss", np.mean(held), "nats/token"),
+        row(name, "training", "tokens_per_s", np.median([r["tokens_per_s"] for r in steps[0]]), "tokens/s"),
+    ]
 
 
 def divide(
@@ -214,23 +244,25 @@ def _shards(arguments: argparse.Namespace, documents: pa.Table, division: Divisi
     return shards
 
 
-def _run(arguments: argparse.Namespace, name: str, shards: Path, held_out: Path, tokens: int) -> list[dict[str, Any]]:
+def _run(
+    arguments: argparse.Namespace, name: str, shards: Path, held_out: Path, tokens: int, seed: int
+) -> list[dict[str, Any]]:
     """Trains on one corpus, or goes on; the rows of its metrics."""
-    output = arguments.folder / "runs" / name
+    output = arguments.folder / "runs" / f"{name}-{seed}"
     steps = max(MEASUREMENTS, round(tokens / (CONTEXT * BATCH) / MEASUREMENTS) * MEASUREMENTS)
     config = {
         "model": {"preset": arguments.preset, "context": CONTEXT, "init_std": 0.02},
-        "data": {"shards": str(shards), "batch": BATCH, "seed": arguments.seed}, "output": str(output), "steps": steps,
+        "data": {"shards": str(shards), "batch": BATCH, "seed": seed}, "output": str(output), "steps": steps,
         "optimizer": {"learning_rate": 3e-3}, "schedule": {"warmup_steps": max(1, steps // 20)},
         "checkpoint": {"every": steps // MEASUREMENTS, "keep": 1},
         "validation": {"every": steps // MEASUREMENTS, "tokens": 10**9,
                        "shards": [{"path": str(held_out), "name": "held-out", "split": "train"}]},
-        "seed": arguments.seed,
+        "seed": seed,
     }  # fmt: skip
 
     def watch(event: str, facts: Mapping[str, Any]) -> None:
         if event == "validation":
-            told = f"{name}, step {facts['step']} of {steps}: {facts['bits_per_byte']:.4f} bits per byte"
+            told = f"{name}, seed {seed}, step {facts['step']} of {steps}: {facts['bits_per_byte']:.4f} bits per byte"
             print(told, file=sys.stderr, flush=True)
 
     train(training_config(config), watch)

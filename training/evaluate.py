@@ -19,7 +19,7 @@ from training.documents import Packing
 from training.errors import TrainingError
 from training.model import Decoder, empty_model
 from training.ranks import ALONE, Ranks
-from training.stream import Split, check_tokens, open_split, unused_name
+from training.stream import Split, check_range, check_tokens, open_split, unused_name
 from training.token_bytes import find_tokenizer, token_bytes
 
 
@@ -90,6 +90,7 @@ def score(
         first = min(ranks.rank * batch, len(sample) - 1)
         counted = ranks.rank * batch < len(sample)
         sample, start = sample[first : first + batch], start + first * context
+        check_range(sample, model.config.vocabulary or 0, str(split.folder))
         x = torch.from_numpy(sample).to(device)
         inputs, targets = x[:, :-1], x[:, 1:]
         documents = None

@@ -64,8 +64,8 @@ def flops_m(model: ModelConfig, context: int) -> int:
 def training_flops_per_token(model: ModelConfig, context: int, vocabulary: int | None = None) -> int:
     """Forward and backward FLOPs of this very model per token, for MFU: 6 a weight in a product, and attention.
 
-    Attention is counted in full although the causal half is enough, as PaLM's appendix B, Megatron-LM and torchtitan
-    do, so that the figures can be compared; recomputation is not counted.
+    Attention is counted in full although the causal half is enough, and less where it stays inside documents, as PaLM's
+    appendix B, Megatron-LM and torchtitan do, so that the figures can be compared; recomputation is not counted.
     """
     counts = parameters(model, vocabulary)
     return 6 * (counts.blocks + counts.head) + 12 * model.layers * model.heads * model.head_size * context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -9,22 +10,22 @@ from pathlib import Path
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 720, 360, 60, 40, 20, 50
 COLOURS = ("#2f6fb0", "#d9822b", "#3d9970", "#b0413e")
 _GREY = "#888"  # seen on a light and on a dark page
-_STEPS = (1, 2, 2.5, 5, 10)
+_STEPS = (0.2, 0.25, 0.5, 1, 2)
 
 Points = Sequence[tuple[float, float]]
 
 
 def write_curves(path: Path, curves: Mapping[str, Points], title: str, x_title: str, y_title: str) -> None:
-    """Draws named curves of (x, y) points into ``path``; the y axis begins a little below the lowest point."""
+    """Draws named curves of (x, y) points into ``path``; x from 0, y from a round number below the lowest point."""
     xs, ys = ([point[i] for points in curves.values() for point in points] for i in (0, 1))
     x_ticks, y_ticks = _ticks(0, max(xs)), _ticks(min(ys), max(ys))
-    low, high = min(y_ticks[0], min(ys)), max(y_ticks[-1], max(ys))
+    low, high, right = y_ticks[0], y_ticks[-1], x_ticks[-1]
 
     def across(x: float) -> float:
-        return LEFT + x / max(xs) * (WIDTH - LEFT - RIGHT)
+        return LEFT + x / right * (WIDTH - LEFT - RIGHT)
 
     def down(y: float) -> float:
-        return HEIGHT - BOTTOM - (y - low) / (high - low or 1) * (HEIGHT - TOP - BOTTOM)
+        return HEIGHT - BOTTOM - (y - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
@@ -52,12 +53,12 @@ def write_curves(path: Path, curves: Mapping[str, Points], title: str, x_title: 
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two, about five of them, the first at or below the lowest."""
+    """Round numbers that cover two others, two to seven of them."""
     span = (high - low) or 1.0
-    size = 10.0 ** (len(str(int(1 / span))) * -1 if span < 1 else len(str(int(span))) - 1)
-    step = next((size * each for each in _STEPS if span / (size * each) <= 6), size * 10)
-    first = int(low // step)
-    return [round(step * i, 10) for i in range(first, int(high // step) + 1)]
+    size = 10.0 ** math.floor(math.log10(span))
+    step = next(size * each for each in _STEPS if span / (size * each) <= 5)
+    first = math.floor(low / step)
+    return [round(step * i, 10) for i in range(first, max(math.ceil(high / step), first + 1) + 1)]
 
 
 def _short(value: float) -> str:

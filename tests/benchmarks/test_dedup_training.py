@@ -6,6 +6,7 @@ import itertools
 import json
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pytest
 
 from benchmarks import dedup_training
 from benchmarks.dedup_training import MOST_SIMILAR, divide
+from benchmarks.measuring.curves import _ticks, write_curves
 
 
 def jaccard(a: str, b: str) -> float:
@@ -48,6 +50,17 @@ def test_neither_corpus_has_a_near_copy_of_a_held_out_document() -> None:
         divide(*columns, 1.0, 99, 0)
 
 
+def test_curves_have_round_marks_that_cover_them(tmp_path: Path) -> None:
+    assert _ticks(3.07, 3.33) == [3.0, 3.1, 3.2, 3.3, 3.4]
+    assert _ticks(0, 1_150_000) == [0, 250_000, 500_000, 750_000, 1_000_000, 1_250_000]
+    assert _ticks(2, 2) == [2.0, 2.2]
+    write_curves(tmp_path / "c.svg", {"a <b>": [(1, 2.0), (5, 1.5)], "c": [(5, 1.0)]}, "title", "x", "y")
+    root = ElementTree.fromstring((tmp_path / "c.svg").read_text())
+    lines = [e.get("points") for e in root if e.tag.endswith("polyline")]
+    assert len(lines) == 2 and len(lines[0].split()) == 2  # type: ignore[union-attr]
+    assert "a <b>" in [e.text for e in root]
+
+
 @pytest.mark.long
 def test_both_runs_go_from_crawl_files_to_curves(
     tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -60,5 +73,5 @@ def test_both_runs_go_from_crawl_files_to_curves(
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert all(report["checks"].values()) and report["ratios"]["raw"] > 0
     bits = [r for r in report["results"] if r["metric"] == "bits_per_byte"]
-    assert {r["system"] for r in bits} == {"raw", "deduplicated"} and len(bits) == 2 * 7
+    assert {r["system"] for r in bits} == {"raw", "deduplicated"} and len(bits) == 2 * (6 + 2)
     assert (tmp_path / "chart.svg").read_text().count("<polyline") == 2

@@ -144,6 +144,14 @@ def test_shards_of_another_tokenizer_are_refused(
         evaluate(corpus, corpus)
 
 
+def test_a_token_that_the_model_has_no_row_for_is_named(
+    corpus: Path, trained: Path, tmp_path: Path, make_shards: Callable[..., Path]
+) -> None:
+    lying = make_shards(tmp_path / "l", {"validation": [[("s", [5] * 70_000 + [64] + [5] * 40)]]})
+    with pytest.raises(TrainingError, match=r"l holds token 64, model\.vocabulary is 64: the shards are damaged"):
+        evaluate(trained, lying)
+
+
 def test_generation_with_the_cache_equals_generation_without(trained: Path) -> None:
     model, _ = load_model(trained, "cpu")
     prompt = [5, 6, 7, 8]
