@@ -4,7 +4,8 @@ They are written once, before any threshold is applied, so that a new threshold 
 
 A *word* is a run of characters between spaces, as in the papers; a character of a script that is written without
 spaces (Han, kana, Thai, ...) is a word of its own, and punctuation that touches one is none. A *line* is not blank and
-loses the spaces around it; a *paragraph* is a run of lines without a blank one between.
+loses the spaces around it, except where lines are compared with each other; a *paragraph* is a run of lines without a
+blank one between.
 """
 
 from __future__ import annotations

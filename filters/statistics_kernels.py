@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from filters.character_maps_kernels import Text, map_characters
+from filters.character_maps_kernels import LEADS, Text, map_characters, plane
 from filters.line_kernels import SHORT_CHARACTERS, scan_line, tables_of
 from filters.line_rules_kernels import (
     KEEP,
@@ -20,7 +20,7 @@ from filters.line_rules_kernels import (
 from filters.repetition_kernels import DUPLICATE_SIZES, TOP_SIZES, repeated_items, repeated_ngrams, spaced_characters
 from filters.vocabulary import CHINESE_BITS, ENGLISH_BITS
 from filters.word_kernels import Record
-from text.bits import first_bits, ones
+from text.bits import count_bits, first_bits, ones
 from text.hashing import folded_product, hash_memory
 from text.raw_memory import address_of, read_float64
 
@@ -91,7 +91,8 @@ def document_counts(data, offsets, flags, vocabulary, rules, end_marks, scratch)
         paragraph_lines = paragraph_characters = 0
         position = np.int64(0)
         while position <= text.size:
-            line = scan_line(text, position, tables, record, words)
+            begins = position
+            line = scan_line(text, begins, tables, record, words)
             position = line.stop + 1
             if line.first >= 0:
                 found = line.words
@@ -112,12 +113,14 @@ def document_counts(data, offsets, flags, vocabulary, rules, end_marks, scratch)
                 row[ELLIPSIS_LINES] += line.ends_in_dots or line.last_character == 0x2026
                 row[TERMINAL_LINES] += line.is_terminal
                 row[SHORT_LINES] += line.characters <= SHORT_CHARACTERS
-                line_hash = hash_memory(text.base + line.first, text.base + line.last, readable)
+                # Repeated lines are compared as they are written: a closing bracket has its place by its indentation.
+                line_hash = hash_memory(text.base + begins, text.base + line.stop, readable)
+                written = count_bits(plane(text, LEADS), begins, line.stop)
                 scratch.line_hashes[lines] = line_hash
-                scratch.line_sizes[lines] = line.characters
+                scratch.line_sizes[lines] = written
                 lines += 1
                 paragraph_hash = folded_product(paragraph_hash ^ line_hash, _LINE) + np.uint64(1)
-                paragraph_characters += line.characters
+                paragraph_characters += written
                 paragraph_lines += 1
 
                 version = line  # the line without citations

@@ -18,7 +18,7 @@ Statistics = dict[str, float]
 Words = Callable[[str], list[str]]
 Sentences = Callable[[str], int]
 
-LINES = "lines and paragraphs keep the spaces around them, and empty ones at the ends count"
+LINES = "only line feeds separate paragraphs, and lines of spaces and the empty ones at the ends are lines"
 SINGLE = "the most frequent n-gram counts even if it occurs once"
 JOINED = "repeated n-grams are compared without the spaces between words"
 SYMBOLS = "what is a word with something in it goes by a list of punctuation, so • and © alone are words"
@@ -28,7 +28,7 @@ BULLETS = "only • and - are bullets"
 EXACT_STOP_WORDS = "stop words count in lower case and without punctuation that touches them"
 CITED_WORDS = "words of a line are counted before citations leave it, and only spaces separate them"
 CITED_SPACES = "a space that a citation leaves behind stays at the end of the line"
-SPACES = "lines keep the spaces around them"
+SPACES = "spaces around a line count in its length and at its end"
 END_MARKS = "quotation marks and … do not end a sentence"
 
 DEFINITIONS = {
@@ -62,8 +62,8 @@ def _lines(text: str) -> list[str]:
 
 def _paragraphs(text: str) -> list[str]:
     paragraphs, open_lines = [], list[str]()
-    for line in [*map(str.strip, text.split("\n")), ""]:
-        if line:
+    for line in [*text.split("\n"), ""]:
+        if line.strip():
             open_lines.append(line)
         elif open_lines:
             paragraphs.append("\n".join(open_lines))
@@ -81,7 +81,7 @@ def _duplicates(items: list[str]) -> tuple[int, int]:
 
 
 def _gopher_repetition(text: str, words: list[str], theirs: Collection[str]) -> Statistics:
-    lines, paragraphs = _lines(text), _paragraphs(text)
+    lines, paragraphs = [line for line in text.split("\n") if line.strip()], _paragraphs(text)
     if LINES in theirs:
         lines, paragraphs = re.split("\n+", text), re.split("\n{2,}", text.strip())
     line_count, line_characters = _duplicates(lines)
@@ -180,9 +180,8 @@ def _c4(text: str, preset: str, words: Words, sentences: Sentences, theirs: Coll
 def _fineweb(text: str, words: list[str], theirs: Collection[str]) -> Statistics:
     from datatrove.utils.text import TERMINAL_PUNCTUATION
 
-    lines = _lines(text)
-    if SPACES in theirs:
-        lines = [line for line in text.split("\n") if line.strip()]
+    written = [line for line in text.split("\n") if line.strip()]
+    lines = written if SPACES in theirs else _lines(text)
     marks = vocabulary().marks
     if END_MARKS in theirs:
         ended = sum(line.endswith(tuple(TERMINAL_PUNCTUATION)) for line in lines)
@@ -191,7 +190,7 @@ def _fineweb(text: str, words: list[str], theirs: Collection[str]) -> Statistics
     return {
         "terminal_line_fraction": _ratio(ended, len(lines)),
         "short_line_fraction": _ratio(sum(len(line) <= 30 for line in lines), len(lines)),
-        "duplicate_line_text_fraction": _ratio(_duplicates(lines)[1], len(text.replace("\n", ""))),
+        "duplicate_line_text_fraction": _ratio(_duplicates(written)[1], len(text.replace("\n", ""))),
         "newline_word_ratio": _ratio(text.count("\n"), len(words)),
     }
 

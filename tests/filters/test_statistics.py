@@ -197,8 +197,8 @@ def reference(text: str) -> dict[str, float]:
     lines = [line for line in map(stripped, raw) if line]
     paragraphs: list[tuple[str, ...]] = []
     open_paragraph: list[str] = []
-    for line in [*map(stripped, raw), ""]:
-        if line:
+    for line in [*raw, ""]:
+        if stripped(line):
             open_paragraph.append(line)
         elif open_paragraph:
             paragraphs.append(tuple(open_paragraph))
@@ -212,7 +212,7 @@ def reference(text: str) -> dict[str, float]:
         len(re.findall(f"(?={re.escape(phrase)})", ascii_lower(line))) for line in lines for phrase in phrases
     )
     dots = sum(len(run) // 3 for run in re.findall(r"\.+", text))
-    duplicate_lines, duplicate_characters = duplicates(lines, len)
+    duplicate_lines, duplicate_characters = duplicates(list(filter(stripped, raw)), len)
     duplicate_paragraphs, duplicate_paragraph_characters = duplicates(
         paragraphs, lambda paragraph: sum(map(len, paragraph)) + len(paragraph) - 1
     )
@@ -293,7 +293,7 @@ PIECES = [
     "the ", "be", " and ", "That,", "with", "...", ". ", "\n\n", "[12]", "[edit]", "[citation needed]", "e.g. this", "J. Smith ",
     "javascript", "JavaScript", "Lorem ipsum", "privacy policy", "uses cookies", "3 likes\n", "5 Comments!", "a b c d e f ",
     "one two three four five six seven eight nine ten eleven. ", "这是一个测试，对不对？", "LOUD TEXT\n", "\n12:30\n", ". . .", "( \"He",
-    "w" * 56, "x" * 70, "é" * 40, "好" * 30, "\u0301" * 33, "." * 65, " " * 63, "\u3000" * 22, "-" * 130, "Terms of Use ", "cookie policy",
+    "}\n", "  }\n", "} \n", "w" * 56, "x" * 70, "é" * 40, "好" * 30, "\u0301" * 33, "." * 65, " " * 63, "\u3000" * 22, "-" * 130, "Terms of Use ", "cookie policy",
 ]  # fmt: skip
 
 
