@@ -133,7 +133,7 @@ def _gopher_quality(text: str, words: list[str], theirs: Collection[str]) -> Sta
         bullets = sum(line.lstrip().startswith(("•", "-")) for line in lines)
     else:
         firsts = [line.lstrip()[:1] for line in lines]
-        bullets = sum(0 < len(first) and ord(first) < 0x10000 and bool(marks[ord(first)] & BULLET) for first in firsts)
+        bullets = sum(first != "" and ord(first) < 0x10000 and bool(marks[ord(first)] & BULLET) for first in firsts)
     stop_words = set(words) if EXACT_STOP_WORDS in theirs else {content.lower() for content in contents}
     return {
         "content_words": len(chosen),

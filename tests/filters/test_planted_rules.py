@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905 (tables of examples)
 """Every rule of every shipped preset, on documents that do more and more of one thing until a rule removes them.
 
 Each builder makes running text in which one thing grows with ``amount``. The first document that the preset removes must
@@ -120,7 +121,9 @@ def until(rule: str, unit: Callable[[int], str], size: int) -> Iterator[str]:
 CUT = [" ".join(" ".join(sentences(30)).split()[: 200 - i]) for i in range(190)]
 C4 = {
     "sentences": [" ".join(["\n".join(sentences(12 - i))]) for i in range(12)],
-    "lorem-ipsum": ["\n".join([*sentences(12), *["The template said lorem ipsum to all of them."] * i]) for i in range(2)],
+    "lorem-ipsum": [
+        "\n".join([*sentences(12), *["The template said lorem ipsum to all of them."] * i]) for i in range(2)
+    ],
     "curly-braces": ["\n".join([*sentences(12), *["The page said { to all of the readers."] * i]) for i in range(2)],
 }
 FINEWEB = {
@@ -129,8 +132,22 @@ FINEWEB = {
     "duplicated-line-characters": ["\n".join([*sentences(20), *["word " * i + "end."] * 2]) for i in range(90)],
 }
 GOPHER_REPETITION = {
-    "duplicate-lines": ["\n".join(x for j, line in enumerate(sentences(60)) for x in ([line, "Next"] if j < i else [line])) for i in range(50)],
-    "duplicate-paragraphs": ["\n\n".join(x for j in range(20) for x in (["\n".join(sentences(80)[4 * j : 4 * j + 4]), "Next"] if j < i else ["\n".join(sentences(80)[4 * j : 4 * j + 4])])) for i in range(20)],
+    "duplicate-lines": [
+        "\n".join(x for j, line in enumerate(sentences(60)) for x in ([line, "Next"] if j < i else [line]))
+        for i in range(50)
+    ],
+    "duplicate-paragraphs": [
+        "\n\n".join(
+            x
+            for j in range(20)
+            for x in (
+                ["\n".join(sentences(80)[4 * j : 4 * j + 4]), "Next"]
+                if j < i
+                else ["\n".join(sentences(80)[4 * j : 4 * j + 4])]
+            )
+        )
+        for i in range(20)
+    ],
     "duplicate-line-characters": [repeated_line(i) for i in range(150)],
     "duplicate-paragraph-characters": [repeated_paragraphs(i) for i in range(0, 900, 3)],
     **{f"top-{n}-grams": [frequent(n, i) for i in range(120)] for n in (2, 3, 4)},
@@ -157,7 +174,7 @@ PLANTED: dict[str, list[str] | Iterator[str]] = {
     "chinese/max-characters": until("chinese/max-characters", chinese, 20),
     "chinese/han": ["\n".join([*chinese_lines(20), *(f"{line[:-1]}。" for line in sentences(i))]) for i in range(60)],
     "chinese/function-characters": ["\n".join(chinese(s, "的了是我"[: 4 - i] + "的" * i) for s in range(20)) for i in range(3)],
-    "chinese/function-character-fraction": ["\n".join([*chinese_lines(3), *(chinese(s, "") for s in range(i))]) for i in range(60)],
+    "chinese/function-character-fraction": ["\n".join([*chinese_lines(6), *(chinese(s, "") for s in range(i))]) for i in range(90)],
     "chinese/punctuation": ["\n".join(line[:-1] + "＝" * i + "。" for line in chinese_lines(20)) for i in range(20)],
     "chinese/terminal-punctuation": ["\n".join(line[:-1] + "；" if j < i else line for j, line in enumerate(chinese_lines(60))) for i in range(61)],
     "chinese/duplicated-line-characters": ["\n".join([*chinese_lines(20), *["山" * i + "。"] * 2]) for i in range(80)],

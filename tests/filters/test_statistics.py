@@ -3,6 +3,8 @@
 
 import gzip
 import re
+import subprocess
+import sys
 import time
 import unicodedata
 from collections import Counter
@@ -358,6 +360,48 @@ def test_chinese_characters_are_words():
     assert row["terminal_line_fraction"] == 1
     assert row["mean_word_length"] == 1
     assert row["distinct_function_characters"] == 3  # 我 也 是
+
+
+@pytest.mark.parametrize("text", ["ภาษาไทยเขียนติดกันโดยไม่เว้นวรรค", "ພາສາລາວຂຽນຕິດກັນ", "ភាសាខ្មែរសរសេរជាប់គ្នា", "မြန်မာဘာသာစကား", "これは日本語の文章です", "这是一段中文"])  # fmt: skip
+def test_scripts_without_spaces_have_a_word_a_letter_and_repeat_like_any_other(text):
+    """Marks belong to the letter they are written on; vowels that are letters of their own are words."""
+    letters = [c for c in text if not has(c, code_points.MARK)]
+    row = statistics(pa.array([text + "\n" + text])).to_pylist()[0]
+    assert row["words"] == row["content_words"] == 2 * len(letters)
+    assert row["unsegmented_fraction"] == 1
+    assert row["mean_word_length"] < 2.5
+    assert row["duplicate_line_fraction"] == 0.5
+    assert row["top_2_gram_fraction"] > 0
+    assert_equal_to_reference([text + "\n" + text])
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n", "\0", " \n\t\n ", "\0" * 1000, "\n" * 1000, " " * 1000, "\u3000\n" * 500, "\0\n" * 300]
+)
+def test_documents_of_nothing(text):
+    assert_equal_to_reference([text, "A word.", text])
+    assert np.isfinite([value for row in statistics(pa.array([text])).to_pylist() for value in row.values()]).all()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("piece", ["a word and another, ", "x", "字", "[1] ", "{. "])
+def test_one_line_of_200_megabytes(piece):
+    """Time in proportion to the text, and memory of at most six times its size, the two copies of the text included."""
+    script = f"""
+import resource, time
+import pyarrow as pa
+from filters.statistics import statistics
+statistics(pa.array(["warm up"]))
+column = pa.array([{piece!r} * (200_000_000 // len({piece!r}.encode()))], pa.large_string())
+before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+statistics(column)
+print(time.process_time() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 200_000_000 * 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    seconds, times_its_size = map(float, done.stdout.split())
+    assert seconds < 60
+    assert times_its_size < 6
 
 
 def test_repetition_is_measured_over_the_first_words_of_an_absurd_document():
