@@ -76,4 +76,4 @@ def summarise(corpus: Corpus, outcomes: list[Outcome]) -> Outcome:
     return Outcome(manifests.add_counts([outcome.counts for outcome in outcomes]), {"languages": languages})
 
 
-JOB = Job("annotate", "annotations", 2, settings_of, plan, work, summarise=summarise)
+JOB = Job("annotate", "annotations", 3, settings_of, plan, work, summarise=summarise)
