@@ -79,7 +79,7 @@ class Writer:
     def _write(self, step: int, state: State, facts: Mapping[str, Any], began: float, stall: float | None) -> Saved:
         folder = save(self.folder, step, state, facts, self.ranks, self._group)
         if self.ranks.first:
-            prune(self.folder, self.policy)
+            prune(self.folder, self.policy, step)
         seconds = time.perf_counter() - began
         size = sum(piece.data.nbytes for value in state.values() for piece in pieces_of(value))
         return Saved(step, folder, seconds if stall is None else stall, seconds, size)

@@ -128,11 +128,15 @@ def newest(checkpoints: Path, warn: Callable[[str], None]) -> tuple[Path, dict[s
     return None
 
 
-def prune(checkpoints: Path, policy: CheckpointConfig) -> None:
-    """Removes all but the newest ``keep`` checkpoints and those whose step ``keep_every`` divides."""
-    for folder in found(checkpoints)[policy.keep :]:
-        if not (policy.keep_every and int(folder.name[len(_PREFIX) :]) % policy.keep_every == 0):
-            shutil.rmtree(folder)
+def prune(checkpoints: Path, policy: CheckpointConfig, step: int) -> None:
+    """Removes all but the newest ``keep`` checkpoints up to ``step`` and those whose step ``keep_every`` divides.
+
+    Later ones do not count: they are damaged, and the run fell back behind them.
+    """
+    steps = {int(folder.name[len(_PREFIX) :]): folder for folder in found(checkpoints)}
+    for old in [number for number in steps if number <= step][policy.keep :]:
+        if not (policy.keep_every and old % policy.keep_every == 0):
+            shutil.rmtree(steps[old])
 
 
 def random_state(rank: int = 0) -> dict[str, Tensor]:
@@ -167,6 +171,7 @@ def _finish(partial: Path, final: Path, facts: Mapping[str, Any]) -> None:
         json.dump({**facts, "files": files}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
+    _sync_folder(partial)
     if final.exists():  # a damaged one of the same step, which the run fell back behind
         shutil.rmtree(final)
     partial.rename(final)

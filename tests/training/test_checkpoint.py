@@ -109,8 +109,16 @@ def test_a_full_disk_is_explained_and_cleaned_up(tmp_path: Path, monkeypatch: py
 def test_the_policy_keeps_the_newest_and_the_milestones(tmp_path: Path) -> None:
     for step in range(1, 10):
         checkpoint.save(tmp_path, step, tensors(), FACTS)
-        checkpoint.prune(tmp_path, CheckpointConfig(keep=2, keep_every=4))
+        checkpoint.prune(tmp_path, CheckpointConfig(keep=2, keep_every=4), step)
     assert [int(f.name[5:]) for f in checkpoint.found(tmp_path)] == [9, 8, 4]
+
+
+def test_what_a_run_fell_back_behind_does_not_push_out_what_it_saves(tmp_path: Path) -> None:
+    for step in (1, 9, 2, 3):  # 9 was damaged, the run went on from 1
+        checkpoint.save(tmp_path, step, tensors(), FACTS)
+        if step != 9:
+            checkpoint.prune(tmp_path, CheckpointConfig(keep=1), step)
+    assert [int(f.name[5:]) for f in checkpoint.found(tmp_path)] == [9, 3]
 
 
 def test_an_index_that_would_run_code_is_refused(tmp_path: Path) -> None:
