@@ -193,12 +193,16 @@ class DataParallel:
                 bucket.wait()
 
     def _wait_in_forward(self, model: nn.Module) -> None:
-        """Each block waits for its own buckets before it computes; the model for those with anything else."""
+        """Each block, and each module outside of blocks, waits for its own buckets before it computes.
+
+        Not the whole model for what is outside: the head's weights are the last to come, behind all others.
+        """
         blocks = {f"{name}.": module for name, module in model.named_modules() if "." in name and _in_list(model, name)}
         needs: dict[nn.Module, list[Bucket]] = {}
         for bucket in self.buckets:
             for name in bucket.names:
-                owner = next((module for prefix, module in blocks.items() if name.startswith(prefix)), model)
+                own = model.get_submodule(name.rpartition(".")[0])
+                owner = next((module for prefix, module in blocks.items() if name.startswith(prefix)), own)
                 needs.setdefault(owner, []).append(bucket)
         for module, buckets in needs.items():
             distinct = list({id(bucket): bucket for bucket in buckets}.values())

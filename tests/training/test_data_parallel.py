@@ -137,8 +137,9 @@ def overlapping() -> dict[str, Any]:
         layout._reduce = noted
         first, last = decoder.blocks[0], decoder.blocks[-1]
         needed = [b for b in layout.buckets if any(name.startswith("blocks.2.feed_forward.down") for name in b.names)]
-        first.register_forward_hook(lambda *_: travelling.append(needed[0].sending is not None))
-        last.register_forward_pre_hook(lambda *_: travelling.append(needed[0].sending is not None))
+        needed += [b for b in layout.buckets if "head.weight" in b.names]
+        first.register_forward_hook(lambda *_: travelling.append([b.sending is not None for b in needed]))
+        last.register_forward_pre_hook(lambda *_: travelling.append([b.sending is not None for b in needed]))
         for step in range(2):
             batch = torch.randint(67, (2, 17), generator=torch.Generator().manual_seed(step))
             layout.zero()
@@ -153,5 +154,6 @@ def test_buckets_travel_while_backward_and_forward_go_on() -> None:
         in_backward = result["missing"][: result["buckets"]]
         assert in_backward == sorted(in_backward, reverse=True)  # as backward reaches them
         assert in_backward[0] > 0.7 * len(list(model().parameters()))  # most were still to come
-        # In the second step the first block computed while the last one's weights were on their way; it waited itself.
-        assert result["travelling"][2:] == [True, False]
+        # In the second step the first block computed while the last one's weights were on their way, and the head's; it
+        # waited itself, the head's still travelled.
+        assert result["travelling"][2:] == [[True, True], [False, True]]
