@@ -9,6 +9,8 @@ import torch
 
 from training.errors import TrainingError
 
+_NO_MEMORY = ("not enough memory", "DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
 
 def choose_device(name: str, local: int = 0) -> torch.device:
     """The device of "auto", "cpu" or "cuda" for the process with this number on its machine.
@@ -44,8 +46,8 @@ def explained_memory_errors(advice: str) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise TrainingError(f"out of GPU memory: {advice}") from error
-    except RuntimeError as error:
-        if "not enough memory" in str(error) or "DefaultCPUAllocator" in str(error):
+    except RuntimeError as error:  # of the CPU, and of the driver, cuBLAS and NCCL, which do not ask torch for memory
+        if any(sign in str(error) for sign in _NO_MEMORY):
             raise TrainingError(f"out of memory: {advice}") from error
         raise
     except MemoryError as error:

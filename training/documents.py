@@ -9,6 +9,7 @@ document alone. A document is padded to at most twice its length, and there are 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,11 +69,15 @@ class Packing:
 
     def to(self, device: torch.device) -> Packing:
         """The same on a device."""
-        moved = {
-            name: getattr(self, name).to(device, non_blocking=True)
-            for name in ("positions", "bounds", "gather", "scatter")
-        }
-        return replace(self, **moved)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Packing:
+        """The same in page-locked memory, from which a GPU copies while the program goes on."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Packing:
+        changed = {name: change(getattr(self, name)) for name in ("positions", "bounds", "gather", "scatter")}
+        return replace(self, **changed)  # type: ignore[arg-type]
 
 
 Within = Packing | Tensor | None

@@ -14,7 +14,7 @@ import torch
 from training.checkpoint import inspect, load
 from training.config import model_config
 from training.data import in_order
-from training.device import choose_device, choose_dtype
+from training.device import choose_device, choose_dtype, explained_memory_errors
 from training.documents import Packing
 from training.errors import TrainingError
 from training.model import Decoder, empty_model
@@ -142,6 +142,7 @@ def resolve(path: Path) -> Path:
     raise TrainingError(f"there is no checkpoint in {path}; give a run's folder or one of its checkpoints/step-NNNNNNN")
 
 
+@explained_memory_errors("lower --batch or --context, or take --device cpu")
 def evaluate(
     checkpoint: Path | str,
     *shards: Path | str,

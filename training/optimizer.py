@@ -127,7 +127,7 @@ def update(shard: Shard, config: OptimizerConfig, learning_rate: float, step: in
     """
     if not shard.master:
         return
-    before = [torch.tensor(float(step - 1), device=shard.master[0].device) for _ in shard.master]  # adamw adds one
+    before = [torch.full((), step - 1.0, device=shard.master[0].device) for _ in shard.master]  # adamw adds one
     adamw(
         shard.master, shard.gradient, shard.first, shard.second, [], before,
         fused=True, lr=learning_rate, beta1=config.beta1, beta2=config.beta2, weight_decay=shard.decay,

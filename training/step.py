@@ -31,7 +31,8 @@ def read_batch(run: Run, step: int) -> Batch:
     packings: Sequence[Packing | None] = [None] * len(parts)
     if data.mask_documents:
         documents = torch.from_numpy(run.loader.documents(first, rows))
-        packings = [Packing.of(part) for part in documents.split(data.micro_batch or rows)]
+        packed = [Packing.of(part) for part in documents.split(data.micro_batch or rows)]
+        packings = [packing.pin_memory() for packing in packed] if run.device.type == "cuda" else packed
     return list(zip(parts, packings, strict=True))
 
 

@@ -152,6 +152,15 @@ def test_a_token_that_the_model_has_no_row_for_is_named(
         evaluate(trained, lying)
 
 
+def test_out_of_memory_says_what_to_lower(corpus: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("training.evaluate.score", fail)
+    with pytest.raises(TrainingError, match=r"out of GPU memory: lower --batch or --context"):
+        evaluate(trained, corpus)
+
+
 def test_generation_with_the_cache_equals_generation_without(trained: Path) -> None:
     model, _ = load_model(trained, "cpu")
     prompt = [5, 6, 7, 8]

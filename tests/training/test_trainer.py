@@ -19,6 +19,7 @@ import torch
 from training import checkpoint, trainer
 from training.config import TrainingConfig, training_config, with_overrides
 from training.errors import ConfigError, TrainingError
+from training.step import read_batch
 from training.trainer import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -264,7 +265,13 @@ def test_bad_input_says_what_and_what_to_do(shards: Path, tmp_path: Path, change
 
 
 def test_out_of_memory_says_what_to_lower(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for error in (torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: not enough memory")):
+    for error in (
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: not enough memory"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        torch.distributed.DistBackendError("NCCL error: unhandled cuda error; Cuda failure 2 'out of memory'"),
+    ):
 
         def fail(*arguments: Any, error: Exception = error) -> None:
             raise error
@@ -275,6 +282,15 @@ def test_out_of_memory_says_what_to_lower(shards: Path, tmp_path: Path, monkeypa
             match=r"out of .*memory: lower data\.micro_batch \(each part has 8 × 32 tokens now\), set recompute: 1",
         ):
             train(config(shards, tmp_path / "run"))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_copies_from_page_locked_memory(shards: Path, tmp_path: Path) -> None:
+    run = trainer.start(config(shards, tmp_path, device="cuda", **{"data.mask_documents": True}), lambda *_: None)
+    for tokens, packing in read_batch(run, 0):
+        assert packing is not None and tokens.is_pinned()
+        assert all(t.is_pinned() for t in (packing.positions, packing.bounds, packing.gather, packing.scatter))
 
 
 def test_non_finite_gradients_are_skipped_and_a_run_of_them_ends(shards: Path, tmp_path: Path) -> None:
