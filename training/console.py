@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 out, errors = Console(), Console(stderr=True)
 _LOG_SECONDS = 10.0  # between lines where there is no terminal
+_WIDE = 120  # columns of a terminal that hold the bar and all figures
 
 
 class Display:
@@ -20,8 +21,9 @@ class Display:
 
     def __init__(self) -> None:
         self.live = errors.is_terminal and first_rank()
+        self.wide = not self.live or errors.width >= _WIDE
         self.progress = Progress(
-            TextColumn("[bold]step {task.completed:,.0f}/{task.total:,.0f}[/]"), BarColumn(),
+            TextColumn("[bold]step {task.completed:,.0f}/{task.total:,.0f}[/]"), *([BarColumn()] if self.wide else []),
             TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=errors, transient=True,
         )  # fmt: skip
         self.task: TaskID | None = None
@@ -48,11 +50,7 @@ class Display:
             )
             self.task = self.progress.add_task("", total=facts["steps"], completed=facts["step"], figures="")
         elif event == "step":
-            loss, norm = (format(v, ".4f") if v is not None else "—" for v in (facts["loss"], facts["gradient_norm"]))
-            figures = (
-                f"loss {loss}  norm {norm}  lr {facts['learning_rate']:.2e}  {facts['tokens_per_s']:,.0f} tokens/s"
-                + (f"  MFU {facts['mfu']:.1%}" if facts["mfu"] is not None else "")
-            )
+            figures = _figures(facts, self.wide)
             if self.live and self.task is not None:
                 self.progress.update(self.task, completed=facts["step"], figures=figures)
             elif time.monotonic() - self.logged > _LOG_SECONDS or facts["step"] in (1, self.total):
@@ -80,6 +78,22 @@ class Display:
             self.progress.console.print(escaped(line), highlight=False, soft_wrap=True)
         else:
             print(line, file=sys.stderr, flush=True)
+
+
+def _figures(facts: Mapping[str, Any], wide: bool) -> str:
+    """A step's figures; where it is narrow those that fit 80 columns beside the step and the time that remains."""
+    formats = {
+        "loss": "loss {:.4f}", "gradient_norm": "norm {:.4f}" if wide else "norm {:.2f}", "learning_rate": "lr {:.2e}",
+        "tokens_per_s": "{:,.0f} tokens/s", "mfu": "MFU {:.1%}" if wide else "MFU {:.0%}",
+    }  # fmt: skip
+    if not wide:
+        del formats["learning_rate"]
+    if facts["mfu"] is None:
+        del formats["mfu"]
+    parts = (
+        text.format(facts[key]) if facts[key] is not None else f"{text.split()[0]} —" for key, text in formats.items()
+    )
+    return ("  " if wide else " ").join(parts)
 
 
 def first_rank() -> bool:
