@@ -96,6 +96,8 @@ def resolve(config: CorpusConfig, folder: Path) -> CorpusConfig:
     config.dedup.against = [absolute(folder) for folder in config.dedup.against]
     for model in config.filter.quality.values():
         model.model = absolute(model.model)
+    for evaluation_set in config.filter.decontamination.sets.values():
+        evaluation_set.paths = [absolute(path) for path in evaluation_set.paths]
     return config
 
 

@@ -50,4 +50,6 @@ class Decontamination(Section):
         for name in sets:
             if not _NAME.fullmatch(name):
                 raise ValueError(f"`{name}` cannot name a set: letters, digits, `.`, `_` and `-` can")
+            if f"share_{name}" in sets:  # contamination_share_NAME is a column of NAME
+                raise ValueError(f"`share_{name}` cannot stand beside `{name}`: both would have one column")
         return sets

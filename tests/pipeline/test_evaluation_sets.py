@@ -113,6 +113,27 @@ def test_what_cannot_be_right_is_one_line_before_anything_runs(tmp_path, data, f
     assert "set.jsonl" in message or "texts has" in message
 
 
+def configured(sets, folder=None):
+    source = {"name": "web", "format": "wet", "paths": ["*.wet.gz"]}
+    raw = {"name": "tiny", "output": "out", "sources": [source], "filter": {"decontamination": {"sets": sets}}}
+    return config_file.parse(raw, folder=folder)
+
+
+def test_files_lie_beside_the_config(tmp_path):
+    config = configured({"mine": {"paths": ["evals/set.jsonl", "s3://bucket/set.jsonl"], "fields": ["q"]}}, tmp_path)
+    assert config.filter.decontamination.sets["mine"].paths == [
+        str(tmp_path / "evals" / "set.jsonl"),
+        "s3://bucket/set.jsonl",
+    ]
+
+
+def test_two_sets_never_have_one_column():
+    one = {"paths": ["set.jsonl"], "fields": ["q"]}
+    configured({"share_mine": one, "yours": one})
+    with pytest.raises(ConfigError, match=r"decontamination\.sets: `share_mine` cannot stand beside `mine`"):
+        configured({"share_mine": one, "mine": one})
+
+
 def test_a_file_that_is_not_there():
     with pytest.raises(ConfigError, match=r"sets\.mine: nowhere\.jsonl cannot be read: No such file"):
         evaluation_sets.check(
