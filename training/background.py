@@ -46,7 +46,8 @@ class Writer:
         self._group: Any = None
         if ranks.world > 1:  # not the steps' own group: it is used beside them
             self._group = dist.new_group(backend="gloo")
-        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        gpu = torch.cuda.current_device() if torch.cuda.is_initialized() else None
+        self._thread = ThreadPoolExecutor(1, "checkpoint", _stay_on, (gpu,))
         self._writing: Future[Saved] | None = None
         self._copies: dict[tuple[str, tuple[int, ...]], Tensor] = {}
 
@@ -90,3 +91,9 @@ class Writer:
         if key not in self._copies:
             self._copies[key] = torch.empty(piece.data.shape, dtype=piece.data.dtype, pin_memory=piece.data.is_cuda)
         return Piece(piece.shape, piece.offset, self._copies[key].copy_(piece.data))
+
+
+def _stay_on(gpu: int | None) -> None:
+    """Puts a new thread on this rank's GPU: it begins on the first, and writing waits there, which takes memory."""
+    if gpu is not None:
+        torch.cuda.set_device(gpu)

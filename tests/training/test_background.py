@@ -81,3 +81,14 @@ def test_an_error_of_the_thread_reaches_the_run(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"checkpoint of step 1 could not be written to .*File exists"):
         writer.wait()
     writer.close()
+
+
+def test_the_thread_stays_on_the_ranks_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[tuple[str, int]] = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda gpu: chosen.append((threading.current_thread().name, gpu)))
+    writer = Writer(tmp_path, CheckpointConfig())
+    writer.save(1, state(1), FACTS)
+    writer.close()
+    assert chosen == [("checkpoint_0", 3)]
