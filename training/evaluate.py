@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.checkpoint import inspect, load
+from training.checkpoint import DamagedCheckpoint, inspect, load
 from training.config import model_config
 from training.data import in_order
 from training.device import choose_device, choose_dtype, explained_memory_errors
@@ -122,7 +122,10 @@ def load_model(checkpoint: Path | str, device: str = "auto", dtype: str = "auto"
     ``checkpoint`` may be a checkpoint's folder or a run's, of which the newest is taken.
     """
     folder = resolve(Path(checkpoint))
-    facts = inspect(folder)
+    try:
+        facts = inspect(folder)
+    except DamagedCheckpoint as error:
+        raise TrainingError(f"{error}; name another of {folder.parent} instead") from None
     where = choose_device(device)
     model = empty_model(model_config(facts["config"]["model"]))
     load(folder, {f"master.{name}": parameter.data for name, parameter in model.named_parameters()})

@@ -152,6 +152,12 @@ def test_a_token_that_the_model_has_no_row_for_is_named(
         evaluate(trained, lying)
 
 
+def test_a_damaged_checkpoint_is_named_and_not_replaced_silently(corpus: Path, trained: Path) -> None:
+    (trained / "checkpoints" / "step-0000060" / "__0_0.distcp").write_bytes(b"")
+    with pytest.raises(TrainingError, match=r"has 0 bytes instead of \d+; name another of .*checkpoints instead"):
+        evaluate(trained, corpus)
+
+
 def test_out_of_memory_says_what_to_lower(corpus: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
