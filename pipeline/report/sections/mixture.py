@@ -101,8 +101,10 @@ def _axis_card(
         Column("epochs", "epochs", "number"),
     ]
     reading = f"The share of all {unit} before and after mixing."
-    if any(row["target"] for row in rows.values()):
+    steered = any(row["target"] for row in rows.values())
+    if steered:
         reading += " The tick is the target; a bar that ends short of it ran into the cap on epochs."
     drawn = shares_before_after(rows, "after mixing" if applied else "planned")
     ordered = sorted(named(told), key=lambda row: (-row["after"], -row["before"]))
-    return Card(f"Share by {axis_name(axis)}", reading, drawn, columns, ordered, wide=False)
+    # In half the width the columns that matter, planned and reached, would have to be scrolled to.
+    return Card(f"Share by {axis_name(axis)}", reading, drawn, columns, ordered, wide=steered)
