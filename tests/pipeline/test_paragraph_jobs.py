@@ -51,7 +51,12 @@ def parts(shared_data) -> list[Part]:
 
 
 def done(output: Path, parts: list[Part], workers: int = 1, **dedup: Any) -> Corpus:
-    corpus = planted.corpus_of(output, workers=workers, dedup={"paragraphs": True} | dedup, filter={"presets": []})
+    corpus = planted.corpus_of(
+        output,
+        workers=workers,
+        dedup={"paragraphs": True} | dedup,
+        filter={"presets": [], "personal_data": {"kinds": []}},
+    )
     planted.plant(corpus, parts)
     planted.run(corpus, *stages.jobs("dedup", corpus.config))
     return corpus
